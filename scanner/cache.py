@@ -1,0 +1,54 @@
+"""The user's cache folder: things that are cheap to keep and may vanish at any time.
+
+Only files that this user alone can write are trusted: what is read here decides what a
+scan finds. A cache that cannot be read or written never stops a run.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+
+def folder() -> Path:
+    """Return the cache folder: `KEYLEASH_CACHE`, or the platform's place for caches."""
+    named = os.environ.get("KEYLEASH_CACHE")
+    if named:
+        return Path(named)
+    from platformdirs import user_cache_dir
+
+    return Path(user_cache_dir("keyleash", appauthor=False))
+
+
+def read(name: str) -> bytes | None:
+    """Return a cached file's bytes, or None when there is none that can be trusted."""
+    try:
+        with open(folder() / name, "rb") as file:
+            status = os.fstat(file.fileno())
+            if hasattr(os, "geteuid") and (status.st_uid != os.geteuid() or status.st_mode & 0o022):
+                return None
+            return file.read()
+    except (OSError, RuntimeError):
+        return None
+
+
+def write(name: str, data: bytes) -> None:
+    """Keep bytes under a name, atomically; silently does nothing where the folder cannot be written."""
+    try:
+        place = folder()
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if hasattr(os, "geteuid") and stat.S_IMODE(place.stat().st_mode) & 0o022:
+            return
+        import tempfile  # 10 ms that only the first run needs to spend
+
+        handle, temporary = tempfile.mkstemp(dir=place)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            os.replace(temporary, place / name)
+        except OSError:
+            os.unlink(temporary)
+            raise
+    except (OSError, RuntimeError):
+        return

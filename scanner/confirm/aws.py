@@ -1,0 +1,193 @@
+"""AWS credentials: an access key id says where to look, the text around it says what is there.
+
+An id has a form of its own. A secret access key has none: it is 40 characters of base64,
+as is a slice of anything encoded. So it is believed by evidence: an access key id in the
+same block, a name beside it, or both. Levels, lowest first: identifier, secret, pair.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+from collections.abc import Iterator, Sequence
+
+import regex
+
+from scanner.confirm.pattern import search, windows
+from scanner.confirm.text import entropy
+from scanner.model import Match, Rule
+
+BLOCK_BYTES = 3000
+BLOCK_LINES = 30
+"""How far from an id a secret is still taken to belong to it: within both limits."""
+
+NAME_BYTES = 90
+"""How far before a secret its name may begin. The rule's anchors allow no more."""
+
+_ID = r"(?<![A-Z0-9])(?:AKIA|ASIA|ABIA|ACCA|A3T[A-Z0-9])[A-Z2-7]{16}(?![A-Za-z0-9])"
+_MIN_ID_ENTROPY = 2.8  # 16 random base32 characters have 3.5 on average, and below 2.8 once in a million
+_CANDIDATE = regex.compile(rb"(?:(?<![A-Za-z0-9/+])|(?<=\\[nrt]))[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])")
+_AWS_NEAR = regex.compile(rb"(?i)aws|amazon|(?<![a-z0-9])s3(?![0-9])")
+_SECRET_NAME = regex.compile(
+    rb"(?i)secret|(?:aws|amazon|s3)[\w\s.\-]{0,30}(?:key|sk|pass|pwd|cred)(?!\w*[\s_.-]*id\b)|\bsk\b"
+)
+_EXACT_NAME = regex.compile(
+    rb"(?i)secret[\s_.-]*access[\s_.-]*key|(?:aws|amazon|s3a?|ses)[\w\s.\-:\[\]'\"]{0,24}secret|secret[\w\s.\-]{0,12}(?:aws|amazon|s3)"
+)
+
+
+def account_of(key_id: bytes) -> str | None:
+    """Return the 12-digit AWS account that issued an access key id, or None for ids older than the scheme.
+
+    The account number is bits 1 to 40 of the base32 part, as in ids issued since 2019
+    (source: https://medium.com/@TalBeerySec/a-short-note-on-aws-key-id-f88cc4317489).
+
+    >>> account_of(b"ASIA" + b"QNZGKIQY56JQ7WML")
+    '029608264753'
+    """
+    if key_id[4:5] < b"Q":  # older ids begin with I or J and carry no account
+        return None
+    bits = int.from_bytes(base64.b32decode(key_id[4:20])[:6], "big")
+    return f"{(bits & 0x7FFFFFFFFF80) >> 7:012d}"
+
+
+def confirm_key_id(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator[Match]:
+    """Yield the access key ids, with their account, and whether their secret stands beside them."""
+    for match in search(_ID, data, ends, rule.width):
+        key_id = match.group()
+        if not _real_id(key_id):
+            continue
+        start, end = match.span()
+        account = account_of(key_id)
+        evidence = ["has the form of an access key id"]
+        if account:
+            evidence.append(f"account {account}")
+        paired = any(_beside(data, start, end, *found) for found in _candidates(data, start))
+        evidence.append("its secret is beside it" if paired else "identifier only: its secret may be elsewhere")
+        yield Match(rule, start, end, key_id, tuple(evidence), "high", "high" if paired else rule.severity, _short(key_id))
+
+
+def confirm_secret_key(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator[Match]:
+    """Yield 40-character secrets that a name, or an access key id in the same block, gives away."""
+    for start, stop in windows(ends, BLOCK_BYTES, BLOCK_BYTES, len(data)):
+        low, high = max(0, start - 41), min(len(data), stop + 41)
+        for found in _CANDIDATE.finditer(data, low, high):
+            first, last = found.span()
+            if last == high and high < len(data) or not plausible_secret(found.group()):
+                continue  # cut by the window: the whole run of characters is longer
+            name = _name_before(data, first)
+            pair = _id_beside(data, first, last)
+            if pair is None and not (name and name[1] >= 1):
+                continue
+            evidence = []
+            if pair:
+                account = account_of(pair)
+                evidence.append(f"beside the access key id {_short(pair)}" + (f" of account {account}" if account else ""))
+            if name:
+                evidence.append(f"named '{name[0]}'")
+            confidence = "high" if pair else ("medium" if name and name[1] == 2 else "low")
+            severity = "critical" if pair else rule.severity
+            yield Match(rule, first, last, found.group(), tuple(evidence), confidence, severity)
+
+
+def confirm_session_token(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator[Match]:
+    """Yield session tokens; they expire within 36 hours, so alone they weigh less than a key."""
+    for match in search(rule.pattern, data, ends, rule.width):
+        start, end = match.span("secret")
+        while end < len(data) and data[end : end + 1] in _BASE64:
+            end += 1  # a token is longer than an anchor may be
+        token = data[start:end]
+        if entropy(token[16:]) < 4.5:
+            continue
+        pair = _id_beside(data, start, end)
+        evidence = ["begins as a session token does"] + ([f"beside the access key id {_short(pair)}"] if pair else [])
+        yield Match(rule, start, end, token, tuple(evidence), rule.confidence, "high" if pair else rule.severity)
+
+
+_BASE64 = frozenset(bytes([byte]) for byte in b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=")
+
+
+def plausible_secret(text: bytes) -> bool:
+    """Whether 40 base64 characters look random: no digest, path, identifier or run of words.
+
+    Of random ones, about 1 in 2,000 is refused.
+    """
+    kinds = bytes(_KIND[byte] for byte in text)
+    changes = sum(a != b for a, b in zip(kinds, kinds[1:], strict=False))
+    return (
+        b"u" in kinds and b"l" in kinds and (b"d" in kinds or b"s" in kinds)
+        and changes >= 14 and text.count(b"/") <= 5 and entropy(text) >= 4.1
+    )  # fmt: skip
+
+
+_KIND = bytearray(256)
+for _byte in range(256):
+    _KIND[_byte] = ord("u" if 65 <= _byte <= 90 else "l" if 97 <= _byte <= 122 else "d" if 48 <= _byte <= 57 else "s")
+
+
+def _real_id(key_id: bytes) -> bool:
+    body = key_id[4:]
+    steps = sum(b - a == 1 for a, b in zip(body, body[1:], strict=False))
+    marked = any(word in body for word in (b"EXAMPLE", b"XXXX", b"FAKE", b"DUMMY", b"SAMPLE"))
+    return entropy(body) >= _MIN_ID_ENTROPY and steps < 6 and not marked
+
+
+def _short(key_id: bytes) -> str:
+    text = key_id.decode()
+    return f"{text[:4]}…{text[-4:]}"
+
+
+def _candidates(data: bytes, around: int) -> Iterator[tuple[int, int]]:
+    low, high = max(0, around - BLOCK_BYTES), min(len(data), around + BLOCK_BYTES)
+    for found in _CANDIDATE.finditer(data, max(0, low - 41), min(len(data), high + 41)):
+        if plausible_secret(found.group()):
+            yield found.span()
+
+
+def _id_beside(data: bytes, start: int, end: int) -> bytes | None:
+    """Return the nearest real access key id of the block, or None."""
+    nearest: tuple[int, bytes] | None = None
+    low, high = max(0, start - BLOCK_BYTES), min(len(data), end + BLOCK_BYTES)
+    for found in _id_pattern().finditer(data, low, high):
+        if _real_id(found.group()) and _beside(data, *found.span(), start, end):
+            distance = max(found.start() - end, start - found.end())
+            if nearest is None or distance < nearest[0]:
+                nearest = distance, found.group()
+    return nearest[1] if nearest else None
+
+
+def _beside(data: bytes, id_start: int, id_end: int, start: int, end: int) -> bool:
+    """Whether an id and a secret stand in one block.
+
+    Without a name on the secret, ten lines; with one, the whole block.
+    """
+    low, high = (id_end, start) if id_end <= start else (end, id_start)
+    lines = data.count(b"\n", low, high)
+    if high - low > BLOCK_BYTES or lines > BLOCK_LINES:
+        return False
+    return (lines <= 10 and high - low <= 1000) or _name_before(data, start) is not None
+
+
+def _name_before(data: bytes, start: int) -> tuple[str, int] | None:
+    """Return the name that stands before a secret and how much it says: 2 AWS, 1 AWS is near, 0 a secret of someone."""
+    before = data[max(0, start - NAME_BYTES) : start]
+    # What stands between the name and the secret must be punctuation, markup or a short word: not another value.
+    before = before[max(before.rfind(b";"), before.rfind(b"\n\n")) + 1 :]
+    last = None
+    for last in _SECRET_NAME.finditer(before):
+        pass
+    if last is None or len(before) - last.start() > NAME_BYTES or _CANDIDATE.search(before, last.end()):
+        return None
+    words = regex.search(rb"[A-Za-z0-9_.\- ]*\Z", before[: last.end()])
+    rest = regex.match(rb"[A-Za-z0-9_\-]*", before[last.end() :])
+    name = (words.group() if words else b"") + (rest.group() if rest else b"")
+    said = name.strip(b" -.").decode("ascii", "replace")
+    if _EXACT_NAME.search(before):
+        return said, 2
+    near = data[max(0, start - 400) : start + 400]
+    return said, 1 if _AWS_NEAR.search(near) else 0
+
+
+@functools.cache
+def _id_pattern() -> regex.Pattern[bytes]:
+    return regex.compile(_ID.encode())

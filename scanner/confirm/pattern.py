@@ -1,0 +1,73 @@
+"""The plain confirmation: the rule's own pattern, searched for around each anchor.
+
+The search visits every start position (`overlapped`) and the overlaps are thinned out
+afterwards, left to right. So the result depends on the text alone and not on where a
+window begins, and the same matches come out whichever engine named the anchors.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+
+import regex
+
+from scanner.confirm.text import entropy
+from scanner.model import Match, Rule
+
+TIMEOUT = 2.0
+"""Seconds that one search of one window may take; then the chunk is reported as skipped."""
+
+
+@functools.cache
+def compiled(pattern: str) -> regex.Pattern[bytes]:
+    """Return the compiled pattern on bytes; `regex` keeps none of ours alive by itself."""
+    return regex.compile(pattern.encode("latin-1"))
+
+
+def windows(ends: Sequence[int], before: int, after: int, size: int) -> Iterator[tuple[int, int]]:
+    """Join the surroundings of rising offsets into disjoint spans.
+
+    >>> list(windows([10, 15, 90], 8, 8, 94))
+    [(2, 23), (82, 94)]
+    """
+    start, stop = -1, -1
+    for end in ends:
+        low, high = max(0, end - before), min(size, end + after)
+        if start < 0:
+            start, stop = low, high
+        elif low <= stop:
+            stop = max(stop, high)
+        else:
+            yield start, stop
+            start, stop = low, high
+    if start >= 0:
+        yield start, stop
+
+
+def search(pattern: str, data: bytes, ends: Sequence[int], width: int) -> Iterator[regex.Match[bytes]]:
+    """Yield the leftmost non-overlapping matches of `pattern` that hold one of the anchor ends.
+
+    `width` bounds the pattern with its lookaround. Raises `TimeoutError` after `TIMEOUT` seconds.
+    """
+    position = 0
+    done = -1
+    for start, stop in windows(ends, width, 2 * width, len(data)):
+        for match in compiled(pattern).finditer(data, start, stop, overlapped=True, timeout=TIMEOUT):
+            low, high = match.span()
+            while position < len(ends) and ends[position] <= low:
+                position += 1
+            if low >= done and position < len(ends) and ends[position] <= high:
+                done = high
+                yield match
+
+
+def confirm(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator[Match]:
+    """Yield each match of the rule's pattern whose secret has the entropy that the rule asks for."""
+    for match in search(rule.pattern, data, ends, rule.width):
+        group = "secret" if "secret" in match.re.groupindex else 0
+        secret = match.group(group)
+        start, end = match.span(group)
+        if rule.entropy and entropy(secret) < rule.entropy:
+            continue
+        yield Match(rule, start, end, secret, (f"has the form of a {rule.name}",), rule.confidence, rule.severity)

@@ -1,0 +1,133 @@
+"""All patterns at once: where may which rule match?
+
+An engine answers with anchors, pairs of (index of the rule, end offset). It may
+over-report and must never under-report: `scanner.confirm` reads the text at each anchor
+and decides. Hyperscan is the engine; the plain one, one `regex` search a rule, is the
+oracle it is tested against, and serves where there is no hyperscan wheel.
+
+Hyperscan is not asked for start offsets: on a large set it refuses ("pattern is too
+large"), and the confirmation finds the start anyway.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Protocol
+
+from scanner import cache
+from scanner.errors import RuleError, UsageError
+from scanner.model import RuleSet
+
+Anchors = list[tuple[int, int]]
+
+
+class Engine(Protocol):
+    name: str
+
+    def anchors(self, data: bytes) -> Anchors:
+        """Return (rule index, end offset) pairs, in rising order of the offset."""
+
+
+class HyperscanEngine:
+    """Hyperscan in block mode, with the compiled database kept in the cache folder."""
+
+    def __init__(self, rules: RuleSet) -> None:
+        import hyperscan
+
+        self.name = f"hyperscan {hyperscan.__version__}"
+        # The library names its version and the processor features in the database and refuses
+        # one that does not fit, as it refuses a damaged one (it keeps a checksum).
+        cached = f"{rules.digest[:32]}-{hyperscan.__version__}.hsdb"
+        stored = cache.read(cached)
+        if stored is not None:
+            try:
+                self._database = hyperscan.loadb(stored, hyperscan.HS_MODE_BLOCK)
+                self._database.scratch = hyperscan.Scratch(self._database)
+                return
+            except hyperscan.HyperscanError:
+                pass
+        self._database = self._compile(rules)
+        cache.write(cached, hyperscan.dumpb(self._database))
+
+    @staticmethod
+    def _compile(rules: RuleSet) -> object:
+        import hyperscan
+
+        expressions: list[bytes] = []
+        ids: list[int] = []
+        flags: list[int] = []
+        for index, rule in enumerate(rules.rules):
+            for anchor in rule.anchors:
+                expressions.append(anchor.encode("latin-1"))
+                ids.append(index)
+                flags.append(_flags(expressions[-1], rule.id))
+        database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+        database.compile(expressions=expressions, ids=ids, flags=flags)
+        return database
+
+    def anchors(self, data: bytes) -> Anchors:
+        found: Anchors = []
+        self._database.scan(data, match_event_handler=_collect, context=found)
+        return found
+
+
+def _collect(rule: int, start: int, end: int, flags: int, found: Anchors) -> None:
+    found.append((rule, end))
+
+
+def _flags(expression: bytes, rule: str) -> int:
+    """Return 0, or the prefilter flag for a pattern with lookaround, which hyperscan then over-reports."""
+    import hyperscan
+
+    for flags in (0, hyperscan.HS_FLAG_PREFILTER):
+        try:
+            hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK).compile(expressions=[expression], ids=[0], flags=[flags])
+            return int(flags)
+        except hyperscan.HyperscanError as problem:
+            reason = problem
+    raise RuleError(f"rule '{rule}': hyperscan refuses the pattern: {reason}")
+
+
+class RegexEngine:
+    """The oracle: each anchor searched for by itself with `regex`, at every start."""
+
+    name = "regex"
+
+    def __init__(self, rules: RuleSet) -> None:
+        import regex
+
+        self._patterns = [
+            (index, regex.compile(anchor.encode("latin-1")))
+            for index, rule in enumerate(rules.rules)
+            for anchor in rule.anchors
+        ]
+
+    def anchors(self, data: bytes) -> Anchors:
+        found = {
+            (index, match.end())
+            for index, pattern in self._patterns
+            for match in pattern.finditer(data, overlapped=True)
+        }
+        return sorted(found, key=lambda anchor: anchor[1])
+
+
+ENGINES: dict[str, type[HyperscanEngine] | type[RegexEngine]] = {
+    "hyperscan": HyperscanEngine,
+    "regex": RegexEngine,
+}
+
+
+def open_engine(rules: RuleSet, name: str | None = None) -> Engine:
+    """Return the engine called `name`, else the one in `KEYLEASH_ENGINE`, else the fastest that is installed."""
+    name = name or os.environ.get("KEYLEASH_ENGINE")
+    if name:
+        if name not in ENGINES:
+            raise UsageError(f"KEYLEASH_ENGINE: no engine is called '{name}'; use {' or '.join(ENGINES)}")
+        try:
+            return ENGINES[name](rules)
+        except ImportError:
+            raise UsageError(f"KEYLEASH_ENGINE: {name} is not installed here; unset it, or pip install {name}") from None
+    try:
+        return HyperscanEngine(rules)
+    except ImportError:
+        return RegexEngine(rules)

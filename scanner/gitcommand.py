@@ -1,0 +1,208 @@
+"""Running git on a repository that may be hostile.
+
+A repository's own configuration can name programs: a file-system monitor, a pager, an
+external diff, a signature checker, a remote helper that is started to fetch a missing
+object. Every call here switches those off, fetches nothing and writes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from scanner.errors import GitError, UsageError
+
+_SAFE = tuple(
+    part
+    for setting in (
+        "core.fsmonitor=false",
+        "core.untrackedCache=false",
+        "core.hooksPath=/dev/null",
+        "core.pager=cat",
+        "core.quotePath=false",
+        "core.commitGraph=true",
+        "diff.external=",
+        "diff.renames=true",
+        "log.showSignature=false",
+        "log.follow=false",
+        "gc.auto=0",
+        "maintenance.auto=false",
+        "submodule.recurse=false",
+        "protocol.allow=never",
+        "credential.helper=",
+        "advice.graftFileDeprecated=false",
+    )
+    for part in ("-c", setting)
+)
+# What the caller's environment may say about another repository, or have git print or run.
+_FOREIGN = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+            "GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_PREFIX", "GIT_CEILING_DIRECTORIES", "GIT_EXTERNAL_DIFF",
+            "GIT_TRACE", "GIT_TRACE2", "GIT_LITERAL_PATHSPECS", "GIT_GLOB_PATHSPECS", "GIT_ICASE_PATHSPECS")  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """A git directory, and its work tree unless it is bare.
+
+    `index` and `objects` are what git told a hook: the index of the commit being made,
+    and where the objects of a push wait to be accepted.
+    """
+
+    git_dir: str
+    work_tree: str | None
+    environment: tuple[tuple[str, str], ...] = ()
+
+    def command(self, *arguments: str) -> list[str]:
+        return [_git(), *_SAFE, *arguments]
+
+    def env(self) -> dict[str, str]:
+        env = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
+        env.update(
+            GIT_DIR=self.git_dir,
+            GIT_OPTIONAL_LOCKS="0",
+            GIT_NO_LAZY_FETCH="1",
+            GIT_ALLOW_PROTOCOL="",
+            GIT_TERMINAL_PROMPT="0",
+            GIT_NO_REPLACE_OBJECTS="1",
+            LC_ALL="C",
+        )
+        if self.work_tree:
+            env["GIT_WORK_TREE"] = self.work_tree
+        env.update(self.environment)
+        return env
+
+    def run(self, *arguments: str, stdin: bytes | None = None) -> bytes:
+        """Return what git prints. Raises `GitError` with git's reason when it fails."""
+        result = self.attempt(*arguments, stdin=stdin)
+        if result.returncode:
+            raise GitError(f"{self.name}: git {arguments[0]} failed: {reason(result.stderr)}")
+        return result.stdout
+
+    def attempt(self, *arguments: str, stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+        """Run git and return the result, whatever its exit code."""
+        feed = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}
+        return subprocess.run(
+            self.command(*arguments), cwd=self.work_tree or self.git_dir, env=self.env(), capture_output=True, check=False,
+            **feed,  # type: ignore[call-overload]
+        )  # fmt: skip
+
+    @contextmanager
+    def open(self, *arguments: str, stdin: int | IO[bytes] = subprocess.DEVNULL) -> Iterator[subprocess.Popen[bytes]]:
+        """Start git with its output in a pipe; it is ended when the block is left, however that happens."""
+        process = subprocess.Popen(
+            self.command(*arguments), cwd=self.work_tree or self.git_dir, env=self.env(),
+            stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            yield process
+        finally:
+            for pipe in (process.stdin, process.stdout):
+                if pipe:
+                    try:
+                        pipe.close()
+                    except BrokenPipeError:
+                        pass
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+
+    def resolve(self, revision: str) -> str:
+        """Return the commit id that a revision names; a `UsageError` when there is none."""
+        if not revision.startswith("-"):
+            result = self.attempt("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+            if result.returncode == 0:
+                return result.stdout.decode().strip()
+        raise UsageError(f"{self.name}: no commit is called '{revision}'; 'git log --all' shows those there are")
+
+    @property
+    def name(self) -> str:
+        """The place in words for people."""
+        return self.work_tree or self.git_dir
+
+    def head(self) -> str | None:
+        """Return the commit that HEAD names, or None before the first one."""
+        result = self.attempt("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+        return result.stdout.decode().strip() or None
+
+    def is_shallow(self) -> bool:
+        return self.attempt("rev-parse", "--is-shallow-repository").stdout.strip() == b"true"
+
+
+def reason(stderr: bytes) -> str:
+    """Return git's complaint as one line."""
+    lines = [line for line in stderr.decode("utf-8", "replace").splitlines() if line.strip()]
+    chosen = next((line for line in lines if line.startswith(("fatal:", "error:"))), lines[-1] if lines else "no reason given")
+    return chosen.removeprefix("fatal: ").removeprefix("error: ")
+
+
+def find(path: str | os.PathLike[str]) -> Repository | None:
+    """Return the repository that holds a path: the nearest `.git` above it, or a bare one at the path itself.
+
+    The search reads names only: what the repository's configuration says about its own
+    place (`core.worktree`) is not followed. Raises `GitError` when git refuses it.
+    """
+    start = Path(path).resolve()
+    for folder in (start, *start.parents):
+        if (folder / ".git").exists():
+            repository = Repository(_git_dir(folder / ".git"), str(folder))
+            break
+        if folder == start and _is_git_dir(folder):
+            repository = Repository(str(folder), None)
+            break
+    else:
+        return None
+    check = repository.attempt("rev-parse", "--git-dir")
+    if check.returncode:
+        raise GitError(f"{repository.name}: git cannot read this repository: {reason(check.stderr)}")
+    return repository
+
+
+def of_hook() -> Repository:
+    """Return the repository in which git runs this hook, with the index and objects that git named."""
+    result = subprocess.run(
+        [_git(), *_SAFE, "rev-parse", "--absolute-git-dir", "--show-toplevel"], capture_output=True, check=False
+    )
+    if result.returncode:
+        raise UsageError("the hook runs inside a git repository; here is none (use 'keyleash scan PATH' for a folder)")
+    git_dir, top = (os.fsdecode(line) for line in result.stdout.splitlines()[:2])
+    kept = []
+    for name in ("GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY"):  # relative to the folder git started us in
+        if name in os.environ:
+            kept.append((name, os.path.abspath(os.environ[name])))
+    if "GIT_ALTERNATE_OBJECT_DIRECTORIES" in os.environ:
+        kept.append(("GIT_ALTERNATE_OBJECT_DIRECTORIES", os.environ["GIT_ALTERNATE_OBJECT_DIRECTORIES"]))
+    return Repository(git_dir, top, tuple(kept))
+
+
+def _git_dir(dot_git: Path) -> str:
+    if dot_git.is_dir():
+        return str(dot_git)
+    try:
+        text = dot_git.read_text("utf-8", "surrogateescape")
+    except OSError as problem:
+        raise GitError(f"{dot_git}: cannot be read: {problem.strerror}") from None
+    if not text.startswith("gitdir: "):
+        raise GitError(f"{dot_git}: is neither a git directory nor a link to one")
+    return str((dot_git.parent / text.removeprefix("gitdir: ").rstrip("\n")).resolve())
+
+
+def _is_git_dir(folder: Path) -> bool:
+    return (folder / "HEAD").is_file() and (folder / "objects").is_dir() and (folder / "refs").is_dir()
+
+
+def _git() -> str:
+    found = shutil.which("git")
+    if not found:
+        raise GitError("git is not installed, or not on PATH")
+    return found
+
+
+def entries(stream: bytes) -> Sequence[bytes]:
+    """Split NUL-terminated output."""
+    return stream.split(b"\0")[:-1] if stream else []

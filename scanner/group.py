@@ -1,0 +1,130 @@
+"""Joining matches into findings, and where secret bytes stop.
+
+All matches of one rule and one secret are one finding, however many files and versions
+carry it. What leaves this module holds a fingerprint and a redacted form; the secret
+itself only when the caller asks for it by name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from scanner.model import LEVELS, Blob, Chunk, Finding, Location, Match, Origin
+
+DEFAULT_KEY = b"keyleash/1"
+"""The fingerprint key of a scan that was given none: fingerprints compare across machines."""
+
+_KEEP = 4
+_LONG = 20
+
+
+def fingerprint(match: Match, key: bytes = DEFAULT_KEY) -> str:
+    """Return the stable id of a credential: 32 hexadecimal digits that depend on rule, secret and key only.
+
+    What a person could have chosen is hashed with scrypt, so that a published report does
+    not let a password be guessed at the speed of a plain hash.
+    """
+    message = match.rule.id.encode() + b"\0" + match.secret
+    if match.rule.guessable:
+        message = hashlib.scrypt(message, salt=key, n=4096, r=8, p=1, dklen=32)
+    return hmac.new(key, message, hashlib.sha256).hexdigest()[:32]
+
+
+def redact(match: Match) -> str:
+    """Return a form that tells a long random secret from another and shows nothing of a guessable one."""
+    if match.redacted is not None:
+        return match.redacted
+    secret = match.secret.decode("utf-8", "replace")
+    if match.rule.guessable or len(secret) < _LONG:
+        return "*" * 8
+    return f"{secret[:_KEEP]}…{secret[-_KEEP:]}"
+
+
+@dataclass(slots=True)
+class _Group:
+    match: Match = field(repr=False)
+    evidence: dict[str, None]
+    locations: dict[Location, None]
+
+
+class Groups:
+    """The one stage with state: matches go in, findings come out in a fixed order."""
+
+    def __init__(self, key: bytes = DEFAULT_KEY, show_secrets: bool = False) -> None:
+        self._key = key
+        self._show_secrets = show_secrets
+        self._groups: dict[tuple[str, bytes], _Group] = {}
+
+    def add(self, match: Match, chunk: Chunk, blob: Blob) -> None:
+        group = self._groups.get((match.rule.id, match.secret))
+        if group is None:
+            group = self._groups[match.rule.id, match.secret] = _Group(match, {}, {})
+        group.evidence.update(dict.fromkeys(match.evidence))
+        group.locations[_location(match, chunk, blob)] = None
+        best = group.match
+        group.match = replace(
+            best if LEVELS.index(best.confidence) >= LEVELS.index(match.confidence) else match,
+            severity=max(best.severity, match.severity, key=LEVELS.index),
+        )
+
+    def blobs(self) -> set[str]:
+        """Return the ids of blobs with a finding whose place is not known yet."""
+        return {
+            location.blob
+            for group in self._groups.values()
+            for location in group.locations
+            if location.blob and location.origin.path is None and location.origin.commit is None
+        }
+
+    def findings(self, places: Mapping[str, Origin]) -> tuple[Finding, ...]:
+        """Return the findings, the most severe first; `places` names the blobs that `blobs` asked about."""
+        found = [self._finding(group, places) for group in self._groups.values()]
+        found.sort(key=lambda finding: (-LEVELS.index(finding.severity), -LEVELS.index(finding.confidence),
+                                        _order(finding.locations[0]), finding.rule.id, finding.fingerprint))  # fmt: skip
+        return tuple(found)
+
+    def _finding(self, group: _Group, places: Mapping[str, Origin]) -> Finding:
+        match = group.match
+        locations = {replace(where, origin=places.get(where.blob or "", where.origin)) for where in group.locations}
+        return Finding(
+            match.rule,
+            match.severity,
+            match.confidence,
+            fingerprint(match, self._key),
+            redact(match),
+            tuple(group.evidence),
+            tuple(sorted(locations, key=_order)),
+            match.secret.decode("utf-8", "backslashreplace") if self._show_secrets else None,
+        )
+
+
+def _order(where: Location) -> tuple[object, ...]:
+    origin = where.origin
+    in_history = origin.commit is not None or where.blob is not None
+    return (in_history, origin.date or "", origin.path or "", where.line, where.column, where.blob or "", where.way)
+
+
+def _location(match: Match, chunk: Chunk, blob: Blob) -> Location:
+    start, end = match.start, match.end
+    if chunk.offset_of:
+        start, end = chunk.offset_of(start), chunk.offset_of(end)
+    line, column = position(chunk.text, start)
+    end_line, end_column = position(chunk.text, end)
+    if blob.line > 1 or blob.column > 1:
+        column, end_column = column + (blob.column - 1 if line == 1 else 0), end_column + (blob.column - 1 if end_line == 1 else 0)
+        line, end_line = line + blob.line - 1, end_line + blob.line - 1
+    return Location(line, column, end_line, end_column, blob.origin, blob.id, chunk.way)
+
+
+def position(text: bytes, offset: int) -> tuple[int, int]:
+    """Return the line and the column of an offset, both from 1, the column in Unicode characters.
+
+    >>> position("a\\nü=x".encode(), 5)
+    (2, 3)
+    """
+    start = text.rfind(b"\n", 0, offset) + 1
+    column = len(text[start:offset].decode("utf-8", "replace").removeprefix("\ufeff")) + 1
+    return text.count(b"\n", 0, offset) + 1, column

@@ -1,0 +1,95 @@
+"""scan(): sources in, a report out. The core knows no command line, file format or terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
+
+from scanner.confirm import CONFIRMATIONS
+from scanner.decode import chunks
+from scanner.engine import Engine, open_engine
+from scanner.filters import reason_to_drop
+from scanner.group import DEFAULT_KEY, Groups
+from scanner.model import Blob, Chunk, Coverage, Match, Origin, Report, RuleSet, Skipped, Source
+from scanner.rules import load_builtin
+
+
+def scan(
+    sources: Iterable[Source],
+    rules: RuleSet | None = None,
+    *,
+    engine: Engine | None = None,
+    key: bytes = DEFAULT_KEY,
+    show_secrets: bool = False,
+) -> Report:
+    """Scan every source and return what was found, what was skipped and what was covered.
+
+    `rules` are the built-in ones by default; `key` keys the fingerprints; only with
+    `show_secrets` do findings carry their secret. An input that cannot be read is a
+    `Skipped` in the report. Raises `ScanError` when the scan cannot go on at all.
+    """
+    rules = rules or load_builtin()
+    engine = engine or open_engine(rules)
+    groups = Groups(key, show_secrets)
+    skipped: dict[Skipped, None] = {}
+    counted: list[Coverage] = [Coverage()]
+    places: dict[str, Origin] = {}
+    for source in sources:
+        for item in source.items():
+            if isinstance(item, Blob):
+                for match, chunk in _news(item, engine, rules, skipped):
+                    groups.add(match, chunk, item)
+            elif isinstance(item, Skipped):
+                skipped[item] = None
+            else:
+                counted[0] = counted[0] + item
+        unknown = groups.blobs() - places.keys()
+        if unknown:
+            places.update(source.attribute(unknown))
+    return Report(groups.findings(places), tuple(skipped), counted[0], rules, engine.name)
+
+
+def matches(blob: Blob, engine: Engine, rules: RuleSet) -> Iterator[tuple[Match, Chunk] | Skipped]:
+    """Yield each match of a blob with the chunk it stands in, and what a limit kept from being scanned."""
+    for chunk in chunks(blob.data):
+        anchors = engine.anchors(chunk.data)
+        if not anchors:
+            continue
+        anchors.sort()
+        for index, ends in groupby(anchors, key=itemgetter(0)):
+            rule = rules.rules[index]
+            try:
+                for match in CONFIRMATIONS[rule.confirm](rule, chunk.data, _distinct(ends)):
+                    if reason_to_drop(match) is None:
+                        yield match, chunk
+            except TimeoutError:
+                yield Skipped(_name(blob), f"rule '{rule.id}' took too long on this text")
+
+
+def _news(blob: Blob, engine: Engine, rules: RuleSet, skipped: dict[Skipped, None]) -> Iterator[tuple[Match, Chunk]]:
+    """Yield the matches that none of the replaced versions already has."""
+    found = []
+    for result in matches(blob, engine, rules):
+        if isinstance(result, Skipped):
+            skipped[result] = None
+        else:
+            found.append(result)
+    if not found:
+        return
+    known: set[tuple[str, bytes]] = set()
+    for data in blob.before() if blob.before else ():
+        for result in matches(Blob(data, blob.origin), engine, rules):
+            if not isinstance(result, Skipped):
+                known.add((result[0].rule.id, result[0].secret))
+    for match, chunk in found:
+        if (match.rule.id, match.secret) not in known:
+            yield match, chunk
+
+
+def _distinct(ends: Iterable[tuple[int, int]]) -> Sequence[int]:
+    return sorted({end for _, end in ends})
+
+
+def _name(blob: Blob) -> str:
+    return blob.origin.path or f"object {blob.id}"

@@ -1,0 +1,249 @@
+"""Rules: YAML files in, a validated `RuleSet` with a digest out.
+
+A rule's pattern, reason, remedy and tests live in one file, and a rule that lacks one of
+them is refused here, at load time. Reading YAML costs more than a whole small scan, so
+the built-in set is kept in the cache folder as JSON, by a hash of the files it came from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import re._constants as sre  # type: ignore[import-not-found]
+import re._parser as sre_parser  # type: ignore[import-not-found]
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import Any
+
+from scanner import __version__, cache
+from scanner.errors import RuleError, UsageError
+from scanner.model import LEVELS, Rule, RuleSet
+
+MAX_WIDTH = 1024
+"""The longest anchor in bytes. The history source widens a delta's new ranges by it."""
+
+CONFIRMATIONS = ("pattern", "aws-key-id", "aws-secret-key", "aws-session-token", "private-key", "console-password")
+"""Names of the functions in `scanner.confirm`; a test holds the two together."""
+
+_REQUIRED = ("id", "name", "confidence", "severity", "why", "fix", "references", "examples", "negatives")
+_OPTIONAL = ("pattern", "anchors", "confirm", "guessable", "entropy")
+_ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*\Z")
+
+
+def builtin_folder() -> Path:
+    """Return the folder of the built-in rules: in the wheel `scanner/data/rules`, in a checkout `rules`."""
+    here = Path(__file__).resolve().parent
+    packaged = here / "data" / "rules"
+    return packaged if packaged.is_dir() else here.parent / "rules"
+
+
+def load_builtin() -> RuleSet:
+    """Return the built-in rules, from the cache when their files have not changed."""
+    files = _files(builtin_folder())
+    digest = hashlib.sha256(__version__.encode())
+    for path in files:
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    name = f"rules-{digest.hexdigest()[:32]}.json"
+    stored = cache.read(name)
+    if stored is not None:
+        try:
+            return _from_json(stored)
+        except (ValueError, TypeError, KeyError):
+            pass  # a damaged cache is rebuilt below
+    ruleset = load(files)
+    cache.write(name, json.dumps([asdict(rule) for rule in ruleset.rules]).encode())
+    return ruleset
+
+
+def load(paths: Iterable[Path]) -> RuleSet:
+    """Read rule files, or folders of them, and return their rules sorted by id.
+
+    Raises `RuleError` naming the file, the line, the rule and the field.
+    """
+    rules: list[Rule] = []
+    for path in paths:
+        for file in _files(path):
+            rules.extend(_read(file))
+    seen: dict[str, Rule] = {}
+    for rule in rules:
+        if rule.id in seen:
+            raise RuleError(f"{rule.file}: the rule '{rule.id}' is also in {seen[rule.id].file}; rename one")
+        seen[rule.id] = rule
+    return ruleset_of(rules)
+
+
+def ruleset_of(rules: Iterable[Rule]) -> RuleSet:
+    """Return the rules in the order of their ids, with the digest of what they say and of this version."""
+    ordered = tuple(sorted(rules, key=lambda rule: rule.id))
+    digest = hashlib.sha256(__version__.encode())
+    for rule in ordered:
+        digest.update(json.dumps(asdict(replace(rule, file=""))).encode())
+    return RuleSet(ordered, digest.hexdigest())
+
+
+def select(rules: RuleSet, only: Sequence[str] = (), without: Sequence[str] = ()) -> RuleSet:
+    """Return the named rules less the excluded ones; an unknown id is a `UsageError` with a suggestion."""
+    if not only and not without:
+        return rules
+    known = {rule.id for rule in rules.rules}
+    for name in (*only, *without):
+        if name not in known:
+            from scanner.yamlfile import suggestion
+
+            raise UsageError(f"no rule is called '{name}'{suggestion(name, known)}; 'keyleash rules list' names them")
+    chosen = [rule for rule in rules.rules if (not only or rule.id in only) and rule.id not in without]
+    if not chosen:
+        raise UsageError("no rule is left: --exclude-rule takes away all that --rule names")
+    return ruleset_of(chosen)
+
+
+def pattern_width(pattern: str) -> int:
+    """Return the longest span, in bytes, that decides a match: the pattern's own width and its lookaround.
+
+    Raises `re.error` for a pattern outside the syntax that `re` and `regex` share. An
+    unbounded pattern has a width above `MAX_WIDTH`.
+
+    >>> pattern_width(r"AKIA[A-Z2-7]{16}(?![A-Z])")
+    21
+    """
+    tree = sre_parser.parse(pattern.encode("latin-1", "strict"))
+    return int(tree.getwidth()[1]) + _lookaround(tree)
+
+
+def _lookaround(tree: Any) -> int:
+    total = 0
+    for operator, argument in tree:
+        if operator in (sre.ASSERT, sre.ASSERT_NOT):
+            total += int(argument[1].getwidth()[1]) + _lookaround(argument[1])
+        elif operator is sre.AT:
+            total += 1
+        elif operator is sre.BRANCH:
+            total += max(_lookaround(branch) for branch in argument[1])
+        elif operator is sre.SUBPATTERN:
+            total += _lookaround(argument[-1])
+        elif operator in (sre.MAX_REPEAT, sre.MIN_REPEAT, sre.POSSESSIVE_REPEAT):
+            inner = _lookaround(argument[2])
+            total += inner * min(int(argument[1]), MAX_WIDTH + 1) if inner else 0
+        elif operator is sre.ATOMIC_GROUP:
+            total += _lookaround(argument)
+    return total
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_dir():
+        return sorted(path.glob("*.yaml"))
+    return [path]
+
+
+def _from_json(stored: bytes) -> RuleSet:
+    names = [field.name for field in fields(Rule)]
+    rules = []
+    for row in json.loads(stored):
+        values = [tuple(row[name]) if isinstance(row[name], list) else row[name] for name in names]
+        rules.append(Rule(*values))
+    return ruleset_of(rules)
+
+
+def _read(file: Path) -> list[Rule]:
+    from scanner import yamlfile  # PyYAML costs 20 ms, and the cache makes it unnecessary on most runs
+
+    try:
+        text = file.read_bytes()
+    except OSError as problem:
+        raise RuleError(f"{file}: cannot read the rules: {problem.strerror}") from None
+    data = yamlfile.parse(text, str(file), RuleError)
+    if not isinstance(data, list) or not all(isinstance(entry, dict) for entry in data):
+        raise RuleError(f"{file}: a rule file is a list of rules, each beginning with '- id:'")
+    return [_rule(entry, file) for entry in data]
+
+
+def _rule(entry: dict[str, Any], file: Path) -> Rule:
+    from scanner import yamlfile
+
+    line = entry.pop(yamlfile.LINE)
+    where = f"{file}:{line}: rule '{entry.get('id', '?')}'"
+
+    def fail(field: str, reason: str) -> RuleError:
+        return RuleError(f"{where}: field '{field}': {reason}")
+
+    for key in entry:
+        if key not in _REQUIRED and key not in _OPTIONAL:
+            raise fail(key, f"is not known{yamlfile.suggestion(key, _REQUIRED + _OPTIONAL)}")
+    for key in _REQUIRED:
+        if not entry.get(key):
+            raise fail(key, "is missing")
+
+    def text(key: str, default: str = "") -> str:
+        value = entry.get(key, default)
+        if not isinstance(value, str):
+            raise fail(key, "must be text")
+        return value.strip()
+
+    def texts(key: str) -> tuple[str, ...]:
+        value = entry.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+            raise fail(key, "must be a list of texts")
+        return tuple(value)
+
+    if not _ID.match(text("id")):
+        raise fail("id", "must be lower-case words joined by hyphens")
+    if text("confidence") not in LEVELS[:3]:
+        raise fail("confidence", f"must be one of {', '.join(LEVELS[:3])}")
+    if text("severity") not in LEVELS:
+        raise fail("severity", f"must be one of {', '.join(LEVELS)}")
+    confirm = text("confirm", "pattern")
+    if confirm not in CONFIRMATIONS:
+        raise fail("confirm", f"'{confirm}' is not one of {', '.join(CONFIRMATIONS)}")
+    pattern, anchors = text("pattern"), texts("anchors")
+    if not pattern and not anchors:
+        raise fail("pattern", "is missing")
+    if not pattern and confirm == "pattern":
+        raise fail("pattern", "is missing: anchors alone need a 'confirm' that reads their neighbourhood")
+    if not isinstance(entry.get("guessable", False), bool):
+        raise fail("guessable", "must be true or false")
+    if not isinstance(entry.get("entropy", 0), int | float):
+        raise fail("entropy", "must be a number of bits a character")
+    for reference in texts("references"):
+        if not reference.startswith("https://"):
+            raise fail("references", f"'{reference}' is not an https address")
+    _compile(pattern, "pattern", fail)
+    return Rule(
+        id=text("id"),
+        name=text("name"),
+        pattern=pattern,
+        anchors=anchors or (pattern,),
+        width=max(_width(anchor, "anchors" if anchors else "pattern", fail) for anchor in anchors or (pattern,)),
+        confirm=confirm,
+        confidence=text("confidence"),
+        severity=text("severity"),
+        guessable=entry.get("guessable", False),
+        entropy=float(entry.get("entropy", 0)),
+        why=text("why"),
+        fix=text("fix"),
+        references=texts("references"),
+        examples=texts("examples"),
+        negatives=texts("negatives"),
+        file=file.name,
+    )
+
+
+def _compile(pattern: str, field: str, fail: Any) -> None:
+    import regex
+
+    try:
+        regex.compile(pattern.encode("latin-1"))
+    except (regex.error, UnicodeEncodeError) as problem:
+        raise fail(field, f"is not a pattern on bytes: {problem}") from None
+
+
+def _width(anchor: str, field: str, fail: Any) -> int:
+    _compile(anchor, field, fail)
+    try:
+        width = pattern_width(anchor)
+    except (re.error, UnicodeEncodeError) as problem:
+        raise fail(field, f"uses syntax that the engines do not share: {problem}") from None
+    if width > MAX_WIDTH:
+        raise fail(field, f"can match more than {MAX_WIDTH} bytes; bound its repetitions, as in {{1,64}} for +")
+    return width

@@ -1,0 +1,1 @@
+"""Where blobs come from. Each module is one source; `scanner.cli` chooses among them."""

@@ -1,0 +1,101 @@
+"""The whole object store of a repository, read the plain way through git.
+
+Every blob, commit and tag that is in the store is read, reachable or not: all refs, the
+stash, the reflog, what a rebase left behind. Where an object belongs is asked only for
+the objects that hold a finding.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from scanner.gitcommand import Repository, reason
+from scanner.model import Coverage, Item, Origin, Skipped
+from scanner.sources.objects import Wanted, read_many
+
+_VIA = {"blob": "history", "commit": "commit message", "tag": "tag message"}
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    repository: Repository
+
+    def items(self) -> Iterator[Item]:
+        listing = self.repository.attempt(
+            "cat-file", "--batch-all-objects", "--unordered", "--batch-check=%(objecttype) %(objectname)"
+        )
+        if listing.returncode:
+            yield Skipped(self.repository.name, f"git cannot list all objects: {reason(listing.stderr)}")
+        wanted = []
+        for line in listing.stdout.splitlines():
+            kind, _, id = line.decode().partition(" ")
+            if kind in _VIA:
+                wanted.append(Wanted(id, Origin(_VIA[kind])))
+        del listing
+        if not wanted:
+            yield Skipped(self.repository.name, "the repository has no commit yet: there is no history to scan")
+        blobs = commits = 0
+        last = ""
+        for found in read_many(self.repository, wanted):
+            if isinstance(found, Skipped):
+                yield found
+                continue
+            kind, blob = found
+            if blob.id != last:  # and not the next piece of the same
+                last = blob.id or ""
+                blobs += kind == "blob"
+                commits += kind == "commit"
+            yield blob
+            yield Coverage(bytes=len(blob.data))
+        refs = self.repository.run("for-each-ref", "--format=%(refname)").count(b"\n")
+        yield Coverage(blobs=blobs, commits=commits, refs=refs)
+        if self.repository.is_shallow():
+            yield Skipped(self.repository.name, "the clone is shallow: commits before its boundary were not scanned; 'git fetch --unshallow' gets them")
+
+    def attribute(self, ids: Collection[str]) -> Mapping[str, Origin]:
+        """Name the first path and the oldest commit of each object, in one pass over the graph.
+
+        An object that no ref leads to is looked for from the reflog and is else `unreachable`.
+        """
+        wanted = set(ids)
+        places: dict[str, Origin] = {}
+        commits: dict[str, list[str]] = {}
+        for start in (["--all"], ["--reflog"]):
+            if wanted - places.keys():
+                self._walk(start, wanted, places, commits)
+        for id in wanted - places.keys():
+            places[id] = Origin("history, unreachable")
+        described = self._describe({place.commit for place in places.values() if place.commit})
+        return {id: replace(place, **described.get(place.commit or "", {})) for id, place in places.items()}
+
+    def _walk(self, start: list[str], wanted: set[str], places: dict[str, Origin], commits: dict[str, list[str]]) -> None:
+        commit = ""
+        arguments = ["rev-list", "--objects", "--in-commit-order", "--reverse", "--missing=allow-any", *start]
+        with self.repository.open(*arguments) as process:
+            assert process.stdout
+            for line in process.stdout:
+                id, space, path = line.rstrip(b"\n").partition(b" ")
+                name = id.decode()
+                if not space:  # a commit has no name behind it; trees and blobs have, be it empty
+                    commit = name
+                if name in wanted and name not in places:
+                    if not space:
+                        places[name] = Origin("commit message", None, commit=name)
+                    else:
+                        places[name] = Origin("history", os.fsdecode(path), commit=commit or None)
+
+    def _describe(self, commits: Collection[str]) -> dict[str, dict[str, str]]:
+        if not commits:
+            return {}
+        text = self.repository.attempt(
+            "log", "--no-walk=unsorted", "--stdin", "--format=%H%x00%an <%ae>%x00%aI", "--encoding=UTF-8",
+            stdin="\n".join(sorted(commits)).encode() + b"\n",
+        ).stdout  # fmt: skip
+        described = {}
+        for line in text.decode("utf-8", "replace").split("\n"):
+            fields = line.split("\0")
+            if len(fields) == 3:
+                described[fields[0]] = {"author": fields[1], "date": fields[2]}
+        return described

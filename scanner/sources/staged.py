@@ -1,0 +1,153 @@
+"""What is about to be committed, and what a range of commits brought.
+
+Both are lists of changes, and both are read the same way: the new version of a file
+whole, because a credential is often two lines of which one was touched, and the versions
+it replaces, because what these already have is no news.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from scanner.gitcommand import Repository, entries
+from scanner.model import Blob, Coverage, Item, Origin, Skipped
+from scanner.sources.objects import Wanted, read_many, read_one
+
+_NO_OBJECT = frozenset("0")
+_GITLINK = "160000"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A new version of a file, and the ids of the versions that it replaces (of each parent, if it had one)."""
+
+    id: str
+    path: str
+    before: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """The index against HEAD, or in a merge against every parent of it."""
+
+    repository: Repository
+
+    def items(self) -> Iterator[Item]:
+        changes = self.changes()
+        yield Coverage(files=len(changes))
+        wanted = [Wanted(change.id, Origin("staged", change.path)) for change in changes]
+        yield from _blobs(self.repository, wanted, {(change.id, change.path): change.before for change in changes})
+
+    def attribute(self, ids: Collection[str]) -> Mapping[str, Origin]:
+        return {}
+
+    def changes(self) -> list[Change]:
+        """Return the files whose staged version differs from that of every parent."""
+        parents = [self.repository.head() or self._empty_tree()]
+        merging = os.path.join(self.repository.git_dir, "MERGE_HEAD")
+        if os.path.exists(merging):
+            with open(merging, encoding="ascii") as file:
+                parents += file.read().split()
+        found: dict[str, Change] = {}
+        for number, parent in enumerate(parents):
+            listing = self.repository.run("diff-index", "--cached", "--raw", "-z", "--no-abbrev", "-M", "--diff-filter=d", parent)
+            changed = {change.path: change for change in _raw(listing)}
+            if number == 0:
+                found = changed
+            else:
+                found = {
+                    path: replace(change, before=change.before + changed[path].before)
+                    for path, change in found.items()
+                    if path in changed
+                }
+        return list(found.values())
+
+    def _empty_tree(self) -> str:
+        return self.repository.run("hash-object", "-t", "tree", "--stdin", stdin=b"").decode().strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """The commits that `new` has and `old` has not: their changes against their parents, and their messages."""
+
+    repository: Repository
+    old: str
+    new: str
+
+    def items(self) -> Iterator[Item]:
+        """Yield each new version once, with the oldest commit that brought it."""
+        log = self.repository.run(
+            "log", "--reverse", "--topo-order", "-c", "--root", "--raw", "-z", "--no-abbrev", "-M", "--diff-filter=d", "--encoding=UTF-8",
+            "--format=%x00%x00commit %H%x00%an <%ae>%x00%aI%x00", f"{self.old}..{self.new}",
+        )  # fmt: skip
+        wanted: list[Wanted] = []
+        before: dict[tuple[str, str], tuple[str, ...]] = {}
+        commits = 0
+        for record in log.split(b"\0\0commit ")[1:]:
+            id, author, date, listing = record.split(b"\0", 3)
+            commits += 1
+            origin = Origin(
+                "commit range", None, None, id.decode(), author.decode("utf-8", "replace"), date.decode("ascii", "replace")
+            )
+            for change in _raw(listing.lstrip(b"\n\0")):
+                if (change.id, change.path) not in before:
+                    before[change.id, change.path] = change.before
+                    wanted.append(Wanted(change.id, replace(origin, path=change.path)))
+            wanted.append(Wanted(id.decode(), replace(origin, via="commit message")))
+        yield Coverage(commits=commits, files=len(before))
+        yield from _blobs(self.repository, wanted, before)
+        if not commits:
+            yield Skipped(f"{self.old}..{self.new}", "the range is empty: there was no commit to scan")
+
+    def attribute(self, ids: Collection[str]) -> Mapping[str, Origin]:
+        return {}
+
+
+def _blobs(
+    repository: Repository, wanted: list[Wanted], before: Mapping[tuple[str, str], tuple[str, ...]]
+) -> Iterator[Item]:
+    for found in read_many(repository, wanted):
+        if isinstance(found, Skipped):
+            yield found
+            continue
+        kind, blob = found
+        replaced = before.get((blob.id or "", blob.origin.path or ""), ())
+        yield replace(blob, before=_Before(repository, replaced)) if replaced else blob
+        yield Coverage(blobs=kind == "blob", bytes=len(blob.data))
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """Reads the replaced versions when it is called."""
+
+    repository: Repository
+    ids: tuple[str, ...]
+
+    def __call__(self) -> Iterator[bytes]:
+        for id in self.ids:
+            data = read_one(self.repository, id)
+            if data is not None:
+                yield data
+
+
+def _raw(listing: bytes) -> Iterator[Change]:
+    """Read `--raw -z` output, of one parent (`:mode mode id id M path`) or combined (`::mode mode mode id id id MM path`).
+
+    Source: the "raw output format" and "combined diff" sections of git-diff-tree(1).
+    """
+    fields = iter(entries(listing if listing.endswith(b"\0") else listing + b"\0"))
+    for head in fields:
+        if not head.startswith(b":"):
+            continue
+        parents = len(head) - len(head.lstrip(b":"))
+        words = head[parents:].decode("ascii").split()
+        modes, ids, status = words[: parents + 1], words[parents + 1 : -1], words[-1]
+        path = next(fields)
+        if parents == 1 and status[0] in "RC":
+            path = next(fields)  # the first of the two is the old name
+        if modes[-1] == _GITLINK or set(ids[-1]) == _NO_OBJECT:
+            continue  # a submodule's commit, or a path that is only intended to be added
+        before = tuple(id for id, mode in zip(ids[:-1], modes[:-1], strict=True) if set(id) != _NO_OBJECT and mode != _GITLINK)
+        yield Change(ids[-1], os.fsdecode(path), before)

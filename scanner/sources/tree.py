@@ -1,0 +1,153 @@
+"""Files: a folder, single files, or the work tree of a repository.
+
+Of a repository's work tree, what git tracks is read, and what is untracked and not
+ignored. Nothing is followed out of the tree: a symbolic link contributes the text of its
+target, never the file behind it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+from scanner.gitcommand import Repository, entries
+from scanner.model import Blob, Coverage, Item, Origin, Skipped
+from scanner.sources.pieces import PIECE, pieces
+
+_OPEN = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder, or one file, given by name: everything below it except git directories."""
+
+    path: str
+
+    def items(self) -> Iterator[Item]:
+        if not os.path.isdir(self.path):
+            # A file that the user named is read even through a symbolic link.
+            yield from _read(os.path.realpath(self.path), self.path)
+            return
+        yield from _walk(self.path)
+
+    def attribute(self, ids: Collection[str]) -> Mapping[str, Origin]:
+        return {}
+
+
+@dataclass(frozen=True, slots=True)
+class WorkTree:
+    """The files of a repository that are tracked, or untracked and not ignored; below `below` if given.
+
+    Paths are reported relative to the top of the repository. With `names`, just those files.
+    """
+
+    repository: Repository
+    below: str = ""
+    names: tuple[str, ...] | None = None
+
+    def items(self) -> Iterator[Item]:
+        top = self.repository.work_tree or ""
+        safe: dict[str, bool] = {}
+        for name in self._names():
+            folder = os.path.dirname(name)
+            if folder not in safe:
+                safe[folder] = _inside(top, folder)
+            if safe[folder]:
+                yield from _read(os.path.join(top, name), name)
+            elif os.path.lexists(os.path.join(top, name)):
+                yield Skipped(name, "its folder is a symbolic link that leads elsewhere")
+
+    def attribute(self, ids: Collection[str]) -> Mapping[str, Origin]:
+        return {}
+
+    def _names(self) -> Iterator[str]:
+        if self.names is not None:
+            yield from self.names
+            return
+        listing = ["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate"]
+        if self.below:
+            listing += ["--", f":(literal){self.below}"]
+        for entry in entries(self.repository.run(*listing)):
+            yield os.fsdecode(entry)
+
+
+def _inside(top: str, folder: str) -> bool:
+    """Whether a folder of a work tree is really in it, with no symbolic link on the way."""
+    place = os.path.join(top, folder)
+    return os.path.realpath(place) == os.path.join(os.path.realpath(top), folder).rstrip("/")
+
+
+def _walk(top: str) -> Iterator[Item]:
+    waiting = [top]
+    while waiting:
+        folder = waiting.pop()
+        try:
+            with os.scandir(folder) as listing:
+                found = sorted(listing, key=lambda entry: entry.name)
+        except OSError as problem:
+            yield Skipped(folder, f"cannot be listed: {problem.strerror}")
+            continue
+        folders = []
+        for entry in found:
+            if entry.is_dir(follow_symlinks=False):
+                if entry.name != ".git":
+                    folders.append(entry.path)
+            else:
+                yield from _read(entry.path, entry.path)
+        waiting.extend(reversed(folders))
+
+
+def _read(path: str, name: str) -> Iterator[Item]:
+    """Yield the content of one file, or of a symbolic link its target; special files have none."""
+    name = name.replace(os.sep, "/")
+    origin = Origin("work tree", name)
+    try:
+        handle = os.open(path, _OPEN)
+    except OSError as problem:
+        if problem.errno == errno.ELOOP and os.path.islink(path):
+            target = os.fsencode(os.readlink(path))
+            yield Blob(target, Origin("symbolic link", name))
+            yield Coverage(blobs=1, bytes=len(target), files=1)
+        elif problem.errno not in (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENXIO):
+            # Gone since it was listed, a submodule's folder, or a socket: none of them has content.
+            yield Skipped(name, f"cannot be read: {problem.strerror}")
+        return
+    try:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            return
+        size = 0
+        if status.st_size < PIECE:
+            data = _read_whole(handle, status.st_size)
+            size = len(data)
+            yield Blob(data, origin)
+        else:
+            with os.fdopen(os.dup(handle), "rb", buffering=0) as file:
+                for piece in pieces(lambda count: _read_exactly(file.fileno(), count), Blob(b"", origin)):
+                    yield piece
+            size = status.st_size
+        yield Coverage(blobs=1, bytes=size, files=1)
+    except OSError as problem:
+        yield Skipped(name, f"cannot be read to its end: {problem.strerror}")
+    finally:
+        os.close(handle)
+
+
+def _read_whole(handle: int, size: int) -> bytes:
+    data = os.read(handle, size + 1)
+    # One read is enough for nearly every file; a second tells of one that is growing.
+    return data if len(data) == size else data + _read_exactly(handle, PIECE)
+
+
+def _read_exactly(handle: int, count: int) -> bytes:
+    parts = []
+    while count > 0:
+        part = os.read(handle, count)
+        if not part:
+            break
+        parts.append(part)
+        count -= len(part)
+    return b"".join(parts)
