@@ -12,11 +12,14 @@ large"), and the confirmation finds the start anyway.
 from __future__ import annotations
 
 import os
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from scanner import cache
 from scanner.errors import RuleError, UsageError
 from scanner.model import RuleSet
+
+if TYPE_CHECKING:
+    import hyperscan
 
 Anchors = list[tuple[int, int]]
 
@@ -34,10 +37,11 @@ class HyperscanEngine:
     def __init__(self, rules: RuleSet) -> None:
         import hyperscan
 
-        self.name = f"hyperscan {hyperscan.__version__}"
+        version = getattr(hyperscan, "__version__", "?")
+        self.name = f"hyperscan {version}"
         # The library names its version and the processor features in the database and refuses
         # one that does not fit, as it refuses a damaged one (it keeps a checksum).
-        cached = f"{rules.digest[:32]}-{hyperscan.__version__}.hsdb"
+        cached = f"{rules.digest[:32]}-{version}.hsdb"
         stored = cache.read(cached)
         if stored is not None:
             try:
@@ -50,7 +54,7 @@ class HyperscanEngine:
         cache.write(cached, hyperscan.dumpb(self._database))
 
     @staticmethod
-    def _compile(rules: RuleSet) -> object:
+    def _compile(rules: RuleSet) -> hyperscan.Database:
         import hyperscan
 
         expressions: list[bytes] = []
@@ -71,7 +75,7 @@ class HyperscanEngine:
         return found
 
 
-def _collect(rule: int, start: int, end: int, flags: int, found: Anchors) -> None:
+def _collect(rule: int, start: int, end: int, flags: int, found: Any) -> None:
     found.append((rule, end))
 
 
@@ -103,11 +107,7 @@ class RegexEngine:
         ]
 
     def anchors(self, data: bytes) -> Anchors:
-        found = {
-            (index, match.end())
-            for index, pattern in self._patterns
-            for match in pattern.finditer(data, overlapped=True)
-        }
+        found = {(index, match.end()) for index, pattern in self._patterns for match in pattern.finditer(data, overlapped=True)}
         return sorted(found, key=lambda anchor: anchor[1])
 
 

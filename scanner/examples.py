@@ -65,9 +65,7 @@ def _pem(form: str) -> Callable[[random.Random], str]:
             "sec1": serialization.PrivateFormat.TraditionalOpenSSL,
             "openssh": serialization.PrivateFormat.OpenSSH,
         }
-        return key.private_bytes(
-            serialization.Encoding.PEM, formats[form], serialization.NoEncryption()
-        ).decode()
+        return key.private_bytes(serialization.Encoding.PEM, formats[form], serialization.NoEncryption()).decode()
 
     return make
 

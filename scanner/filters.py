@@ -1,13 +1,18 @@
-"""Why a match is no finding. Plain functions: match → reason to drop it, or None."""
+"""Why a match is no finding. Plain functions: match and its chunk → reason to drop it, or None."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
-from scanner.model import Match
+from scanner.model import Chunk, Match
+
+_ALLOW = re.compile(rb"keyleash:allow(?P<ids>(?:[ \t]+[a-z0-9]+(?:-[a-z0-9]+)+,?)*)")
+_LINE = 2000
+"""Bytes on either side of a match in which its line, and the one before, may hold a comment."""
 
 
-def placeholder(match: Match) -> str | None:
+def placeholder(match: Match, chunk: Chunk) -> str | None:
     """Documentation marks its values: EXAMPLE at the end, or one character again and again."""
     secret = match.secret
     if secret.endswith((b"EXAMPLE", b"EXAMPLEKEY")):
@@ -17,13 +22,32 @@ def placeholder(match: Match) -> str | None:
     return None
 
 
-FILTERS: tuple[Callable[[Match], str | None], ...] = (placeholder,)
+def allowed(match: Match, chunk: Chunk) -> str | None:
+    """A comment `keyleash:allow`, alone or with rule ids, on the line of the match or the one before.
+
+    >>> _ALLOW.search(b"x = 1  # keyleash:allow aws-session-token, expired in 2019")["ids"]
+    b' aws-session-token,'
+    """
+    data, start = chunk.data, match.start
+    low = max(0, start - _LINE)
+    line = data.rfind(b"\n", low, start)
+    before = data.rfind(b"\n", low, line) + 1 if line > 0 else low
+    end = data.find(b"\n", match.end, match.end + _LINE)
+    around = data[max(before, low) : start] + data[match.end : end if end >= 0 else match.end + _LINE]
+    for comment in _ALLOW.finditer(around):
+        ids = comment["ids"].replace(b",", b" ").split()
+        if not ids or match.rule.id.encode() in ids:
+            return "is allowed by a comment"
+    return None
 
 
-def reason_to_drop(match: Match) -> str | None:
+FILTERS: tuple[Callable[[Match, Chunk], str | None], ...] = (placeholder, allowed)
+
+
+def reason_to_drop(match: Match, chunk: Chunk) -> str | None:
     """Return the first filter's reason, or None for a match that stands."""
     for check in FILTERS:
-        found = check(match)
+        found = check(match, chunk)
         if found:
             return found
     return None

@@ -86,10 +86,9 @@ class Repository:
 
     def attempt(self, *arguments: str, stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
         """Run git and return the result, whatever its exit code."""
-        feed = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}
         return subprocess.run(
             self.command(*arguments), cwd=self.work_tree or self.git_dir, env=self.env(), capture_output=True, check=False,
-            **feed,  # type: ignore[call-overload]
+            input=stdin or b"",
         )  # fmt: skip
 
     @contextmanager

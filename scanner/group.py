@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from scanner.model import LEVELS, Blob, Chunk, Finding, Location, Match, Origin
@@ -79,23 +79,35 @@ class Groups:
             if location.blob and location.origin.path is None and location.origin.commit is None
         }
 
-    def findings(self, places: Mapping[str, Origin]) -> tuple[Finding, ...]:
-        """Return the findings, the most severe first; `places` names the blobs that `blobs` asked about."""
-        found = [self._finding(group, places) for group in self._groups.values()]
+    def findings(
+        self, places: Mapping[str, Origin], excluded: Callable[[str], bool] | None = None
+    ) -> tuple[tuple[Finding, ...], int]:
+        """Return the findings, the most severe first, and how many places were excluded by their path.
+
+        `places` names the blobs that `blobs` asked about.
+        """
+        left_out = 0
+        found = []
+        for group in self._groups.values():
+            locations = {replace(where, origin=places.get(where.blob or "", where.origin)) for where in group.locations}
+            if excluded:
+                kept = {where for where in locations if where.origin.path is None or not excluded(where.origin.path)}
+                left_out += len(locations) - len(kept)
+                locations = kept
+            if locations:
+                found.append(self._finding(group.match, tuple(group.evidence), locations))
         found.sort(key=lambda finding: (-LEVELS.index(finding.severity), -LEVELS.index(finding.confidence),
                                         _order(finding.locations[0]), finding.rule.id, finding.fingerprint))  # fmt: skip
-        return tuple(found)
+        return tuple(found), left_out
 
-    def _finding(self, group: _Group, places: Mapping[str, Origin]) -> Finding:
-        match = group.match
-        locations = {replace(where, origin=places.get(where.blob or "", where.origin)) for where in group.locations}
+    def _finding(self, match: Match, evidence: tuple[str, ...], locations: Collection[Location]) -> Finding:
         return Finding(
             match.rule,
             match.severity,
             match.confidence,
             fingerprint(match, self._key),
             redact(match),
-            tuple(group.evidence),
+            evidence,
             tuple(sorted(locations, key=_order)),
             match.secret.decode("utf-8", "backslashreplace") if self._show_secrets else None,
         )
@@ -114,7 +126,10 @@ def _location(match: Match, chunk: Chunk, blob: Blob) -> Location:
     line, column = position(chunk.text, start)
     end_line, end_column = position(chunk.text, end)
     if blob.line > 1 or blob.column > 1:
-        column, end_column = column + (blob.column - 1 if line == 1 else 0), end_column + (blob.column - 1 if end_line == 1 else 0)
+        column, end_column = (
+            column + (blob.column - 1 if line == 1 else 0),
+            end_column + (blob.column - 1 if end_line == 1 else 0),
+        )
         line, end_line = line + blob.line - 1, end_line + blob.line - 1
     return Location(line, column, end_line, end_column, blob.origin, blob.id, chunk.way)
 

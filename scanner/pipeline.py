@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 
@@ -22,18 +22,21 @@ def scan(
     engine: Engine | None = None,
     key: bytes = DEFAULT_KEY,
     show_secrets: bool = False,
+    excluded: Callable[[str], bool] | None = None,
+    advance: Callable[[Coverage], None] | None = None,
 ) -> Report:
     """Scan every source and return what was found, what was skipped and what was covered.
 
     `rules` are the built-in ones by default; `key` keys the fingerprints; only with
-    `show_secrets` do findings carry their secret. An input that cannot be read is a
+    `show_secrets` do findings carry their secret. Places whose path `excluded` accepts are
+    left out and counted in a note. `advance` is called with the coverage so far. An input that cannot be read is a
     `Skipped` in the report. Raises `ScanError` when the scan cannot go on at all.
     """
     rules = rules or load_builtin()
     engine = engine or open_engine(rules)
     groups = Groups(key, show_secrets)
     skipped: dict[Skipped, None] = {}
-    counted: list[Coverage] = [Coverage()]
+    coverage = Coverage()
     places: dict[str, Origin] = {}
     for source in sources:
         for item in source.items():
@@ -43,11 +46,16 @@ def scan(
             elif isinstance(item, Skipped):
                 skipped[item] = None
             else:
-                counted[0] = counted[0] + item
+                coverage += item
+                if advance:
+                    advance(coverage)
         unknown = groups.blobs() - places.keys()
         if unknown:
             places.update(source.attribute(unknown))
-    return Report(groups.findings(places), tuple(skipped), counted[0], rules, engine.name)
+    findings, left_out = groups.findings(places, excluded)
+    if left_out:
+        coverage += Coverage(notes=(f"{left_out} places of credentials are left out by the configuration",))
+    return Report(findings, tuple(skipped), coverage, rules, engine.name)
 
 
 def matches(blob: Blob, engine: Engine, rules: RuleSet) -> Iterator[tuple[Match, Chunk] | Skipped]:
@@ -61,7 +69,7 @@ def matches(blob: Blob, engine: Engine, rules: RuleSet) -> Iterator[tuple[Match,
             rule = rules.rules[index]
             try:
                 for match in CONFIRMATIONS[rule.confirm](rule, chunk.data, _distinct(ends)):
-                    if reason_to_drop(match) is None:
+                    if reason_to_drop(match, chunk) is None:
                         yield match, chunk
             except TimeoutError:
                 yield Skipped(_name(blob), f"rule '{rule.id}' took too long on this text")

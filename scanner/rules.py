@@ -13,7 +13,7 @@ import re
 import re._constants as sre  # type: ignore[import-not-found]
 import re._parser as sre_parser  # type: ignore[import-not-found]
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -138,12 +138,13 @@ def _files(path: Path) -> list[Path]:
 
 
 def _from_json(stored: bytes) -> RuleSet:
-    names = [field.name for field in fields(Rule)]
-    rules = []
-    for row in json.loads(stored):
-        values = [tuple(row[name]) if isinstance(row[name], list) else row[name] for name in names]
-        rules.append(Rule(*values))
-    return ruleset_of(rules)
+    rows = json.loads(stored)
+    return ruleset_of(_rule_of(row) for row in rows)
+
+
+def _rule_of(row: dict[str, Any]) -> Rule:
+    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
+    return Rule(**values)
 
 
 def _read(file: Path) -> list[Rule]:

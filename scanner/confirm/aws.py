@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import functools
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import regex
 
@@ -28,9 +29,7 @@ _ID = r"(?<![A-Z0-9])(?:AKIA|ASIA|ABIA|ACCA|A3T[A-Z0-9])[A-Z2-7]{16}(?![A-Za-z0-
 _MIN_ID_ENTROPY = 2.8  # 16 random base32 characters have 3.5 on average, and below 2.8 once in a million
 _CANDIDATE = regex.compile(rb"(?:(?<![A-Za-z0-9/+])|(?<=\\[nrt]))[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])")
 _AWS_NEAR = regex.compile(rb"(?i)aws|amazon|(?<![a-z0-9])s3(?![0-9])")
-_SECRET_NAME = regex.compile(
-    rb"(?i)secret|(?:aws|amazon|s3)[\w\s.\-]{0,30}(?:key|sk|pass|pwd|cred)(?!\w*[\s_.-]*id\b)|\bsk\b"
-)
+_SECRET_NAME = regex.compile(rb"(?i)secret|(?:aws|amazon|s3)[\w\s.\-]{0,30}(?:key|sk|pass|pwd|cred)(?!\w*[\s_.-]*id\b)|\bsk\b")
 _EXACT_NAME = regex.compile(
     rb"(?i)secret[\s_.-]*access[\s_.-]*key|(?:aws|amazon|s3a?|ses)[\w\s.\-:\[\]'\"]{0,24}secret|secret[\w\s.\-]{0,12}(?:aws|amazon|s3)"
 )
@@ -61,9 +60,11 @@ def confirm_key_id(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator[Mat
         account = account_of(key_id)
         evidence = ["has the form of an access key id"]
         if account:
-            evidence.append(f"account {account}")
+            evidence.append(f"of account {account}")
         paired = any(_beside(data, start, end, *found) for found in _candidates(data, start))
-        evidence.append("its secret is beside it" if paired else "identifier only: its secret may be elsewhere")
+        evidence.append(
+            "its secret stands beside it" if paired else "no secret beside it: that may be elsewhere in the history"
+        )
         yield Match(rule, start, end, key_id, tuple(evidence), "high", "high" if paired else rule.severity, _short(key_id))
 
 
@@ -73,7 +74,7 @@ def confirm_secret_key(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator
         low, high = max(0, start - 41), min(len(data), stop + 41)
         for found in _CANDIDATE.finditer(data, low, high):
             first, last = found.span()
-            if last == high and high < len(data) or not plausible_secret(found.group()):
+            if (last == high and high < len(data)) or not plausible_secret(found.group()):
                 continue  # cut by the window: the whole run of characters is longer
             name = _name_before(data, first)
             pair = _id_beside(data, first, last)
@@ -113,7 +114,7 @@ def plausible_secret(text: bytes) -> bool:
     Of random ones, about 1 in 2,000 is refused.
     """
     kinds = bytes(_KIND[byte] for byte in text)
-    changes = sum(a != b for a, b in zip(kinds, kinds[1:], strict=False))
+    changes = sum(a != b for a, b in pairwise(kinds))
     return (
         b"u" in kinds and b"l" in kinds and (b"d" in kinds or b"s" in kinds)
         and changes >= 14 and text.count(b"/") <= 5 and entropy(text) >= 4.1
@@ -127,7 +128,7 @@ for _byte in range(256):
 
 def _real_id(key_id: bytes) -> bool:
     body = key_id[4:]
-    steps = sum(b - a == 1 for a, b in zip(body, body[1:], strict=False))
+    steps = sum(b - a == 1 for a, b in pairwise(body))
     marked = any(word in body for word in (b"EXAMPLE", b"XXXX", b"FAKE", b"DUMMY", b"SAMPLE"))
     return entropy(body) >= _MIN_ID_ENTROPY and steps < 6 and not marked
 

@@ -22,9 +22,12 @@ _PASSWORD = regex.compile(
     rb"(?P<secret>[^\s\"'`|<>]{6,128})"
 )
 _PASSWORD_NEXT_LINE = regex.compile(
-    rb"(?im)^[ \t>*-]{0,4}(?:console |temporary |initial |your )?pass(?:word|wort|wd)[ \t:]*\r?\n[ \t>]*(?P<secret>[^\s\"'`|<>]{6,128})[ \t]*\r?$"
+    rb"(?im)^[ \t>*-]{0,4}(?:console |temporary |initial |your )?pass(?:word|wort|wd)[ \t:]*"
+    rb"\r?\n[ \t>]*(?P<secret>[^\s\"'`|<>]{6,128})[ \t]*\r?$"
 )
-_USER = regex.compile(rb"(?i)(?:user[ _-]?name|user|login|benutzer(?:name)?|iam user)[\"'*`_]{0,3}[ \t]*(?::|=|\||\t|,| is |\n)")
+_USER = regex.compile(
+    rb"(?i)(?:user[ _-]?name|user|login|benutzer(?:name)?|iam user)[\"'*`_]{0,3}[ \t]*(?::|=|\||\t|,| is |\n)"
+)
 _CSV = regex.compile(
     rb"(?i)(?:^|\n)\xef?\xbb?\xbf?(?P<head>[^\n]*\bpassword\b[^\n]*(?:console|sign-?in|login)[^\n]*)\r?\n(?P<row>[^\n]+)"
 )

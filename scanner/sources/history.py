@@ -52,7 +52,10 @@ class History:
         refs = self.repository.run("for-each-ref", "--format=%(refname)").count(b"\n")
         yield Coverage(blobs=blobs, commits=commits, refs=refs)
         if self.repository.is_shallow():
-            yield Skipped(self.repository.name, "the clone is shallow: commits before its boundary were not scanned; 'git fetch --unshallow' gets them")
+            yield Skipped(
+                self.repository.name,
+                "the clone is shallow: commits before its boundary were not scanned; 'git fetch --unshallow' gets them",
+            )
 
     def attribute(self, ids: Collection[str]) -> Mapping[str, Origin]:
         """Name the first path and the oldest commit of each object, in one pass over the graph.
@@ -87,15 +90,18 @@ class History:
                         places[name] = Origin("history", os.fsdecode(path), commit=commit or None)
 
     def _describe(self, commits: Collection[str]) -> dict[str, dict[str, str]]:
+        """Return author and date of commits; GitPython knows the encodings that old commits are in."""
         if not commits:
             return {}
-        text = self.repository.attempt(
-            "log", "--no-walk=unsorted", "--stdin", "--format=%H%x00%an <%ae>%x00%aI", "--encoding=UTF-8",
-            stdin="\n".join(sorted(commits)).encode() + b"\n",
-        ).stdout  # fmt: skip
+        import git
+
         described = {}
-        for line in text.decode("utf-8", "replace").split("\n"):
-            fields = line.split("\0")
-            if len(fields) == 3:
-                described[fields[0]] = {"author": fields[1], "date": fields[2]}
+        with git.Repo(self.repository.git_dir) as repo:
+            repo.git.update_environment(**self.repository.env())
+            for id in commits:
+                commit = repo.commit(id)
+                described[id] = {
+                    "author": f"{commit.author.name} <{commit.author.email}>",
+                    "date": commit.authored_datetime.isoformat(),
+                }
         return described

@@ -32,10 +32,11 @@ def read_many(repository: Repository, wanted: Iterable[Wanted]) -> Iterator[tupl
     while position < len(order):
         # git ends at an object it finds corrupt; the next round goes on behind it.
         with repository.open("cat-file", "--batch", "--buffer", stdin=-1) as process:
-            assert process.stdin and process.stdout
+            assert process.stdin
+            assert process.stdout
             feeder = threading.Thread(target=_feed, args=(process.stdin, order[position:]), daemon=True)
             feeder.start()
-            for position, want in enumerate(order[position:], position):
+            for position, want in enumerate(order[position:], start=position):  # noqa: B020 - read once, before
                 header = process.stdout.readline().split()
                 if len(header) == 2 and header[1] == b"missing":
                     yield Skipped(_name(want), "the object is missing from this clone, and nothing is fetched")

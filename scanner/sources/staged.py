@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from scanner.gitcommand import Repository, entries
-from scanner.model import Blob, Coverage, Item, Origin, Skipped
+from scanner.model import Coverage, Item, Origin, Skipped
 from scanner.sources.objects import Wanted, read_many, read_one
 
 _NO_OBJECT = frozenset("0")
@@ -52,7 +52,9 @@ class Staged:
                 parents += file.read().split()
         found: dict[str, Change] = {}
         for number, parent in enumerate(parents):
-            listing = self.repository.run("diff-index", "--cached", "--raw", "-z", "--no-abbrev", "-M", "--diff-filter=d", parent)
+            listing = self.repository.run(
+                "diff-index", "--cached", "--raw", "-z", "--no-abbrev", "-M", "--diff-filter=d", parent
+            )
             changed = {change.path: change for change in _raw(listing)}
             if number == 0:
                 found = changed
@@ -79,7 +81,8 @@ class Range:
     def items(self) -> Iterator[Item]:
         """Yield each new version once, with the oldest commit that brought it."""
         log = self.repository.run(
-            "log", "--reverse", "--topo-order", "-c", "--root", "--raw", "-z", "--no-abbrev", "-M", "--diff-filter=d", "--encoding=UTF-8",
+            "log", "--reverse", "--topo-order", "-c", "--root", "--raw", "-z", "--no-abbrev", "-M", "--diff-filter=d",
+            "--encoding=UTF-8",
             "--format=%x00%x00commit %H%x00%an <%ae>%x00%aI%x00", f"{self.old}..{self.new}",
         )  # fmt: skip
         wanted: list[Wanted] = []
@@ -105,9 +108,7 @@ class Range:
         return {}
 
 
-def _blobs(
-    repository: Repository, wanted: list[Wanted], before: Mapping[tuple[str, str], tuple[str, ...]]
-) -> Iterator[Item]:
+def _blobs(repository: Repository, wanted: list[Wanted], before: Mapping[tuple[str, str], tuple[str, ...]]) -> Iterator[Item]:
     for found in read_many(repository, wanted):
         if isinstance(found, Skipped):
             yield found

@@ -126,8 +126,7 @@ def _read(path: str, name: str) -> Iterator[Item]:
             yield Blob(data, origin)
         else:
             with os.fdopen(os.dup(handle), "rb", buffering=0) as file:
-                for piece in pieces(lambda count: _read_exactly(file.fileno(), count), Blob(b"", origin)):
-                    yield piece
+                yield from pieces(lambda count: _read_exactly(file.fileno(), count), Blob(b"", origin))
             size = status.st_size
         yield Coverage(blobs=1, bytes=size, files=1)
     except OSError as problem:

@@ -1,0 +1,194 @@
+"""The command line: arguments in, an exit code out. The only place that exits.
+
+0 clean and complete, 1 findings, 2 wrong use or an incomplete scan, 3 a bug in Keyleash,
+130 interrupted. argparse and not a richer library, because a hook runs on every commit
+and start-up is most of what it costs (`docs/decisions.md`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import NoReturn
+
+from scanner import __version__
+from scanner.errors import ScanError, UsageError
+
+BUG = """\
+keyleash: this is a bug in Keyleash {version}: {kind} in {place}. Nothing was reported as clean.
+Please report it with the lines below; they hold no scanned text. KEYLEASH_DEBUG=1 shows the whole error,
+which may."""
+
+_SCAN_EXAMPLES = """\
+examples:
+  keyleash scan                                   this repository: files and whole history
+  keyleash scan --no-history ~/work/site          the files only
+  keyleash scan --staged                          what the next commit would add
+  keyleash scan --range origin/main..HEAD         what these commits brought
+  keyleash scan --format text --format sarif --output keyleash.sarif
+                                                  to the terminal, and SARIF to a file
+  terraform show -json | keyleash scan --stdin --path plan.json
+
+exit codes: 0 clean and complete, 1 credentials found, 2 wrong use or incomplete scan, 3 a bug, 130 interrupted
+"""
+_HOOK_EXAMPLES = """\
+pre-commit runs this with the names of the files of a commit; what is scanned is their staged content, whole,
+less what the versions they replace already had. With files that are not staged (pre-commit run --all-files)
+it scans those files as they are, and with --from-ref and --to-ref the commits between the two.
+
+  repos:
+    - repo: https://github.com/keyleash/keyleash
+      rev: v{version}
+      hooks:
+        - id: keyleash
+
+Without pre-commit, as .git/hooks/pre-commit:  exec keyleash hook
+"""
+_RULES_EXAMPLES = """\
+examples:
+  keyleash rules list
+  keyleash rules show aws-secret-access-key
+  keyleash rules check our-rules.yaml             a team's own rules: fields, examples and negatives on both engines
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; see '{self.prog} --help'")
+
+
+class _Output(argparse.Action):
+    """Collects --format and --output in the order in which they were written."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: object, option: str | None = None
+    ) -> None:
+        kind = "format" if option in ("--format", "-f") else "output"
+        namespace.outputs = [*(namespace.outputs or []), (kind, values)]
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    top = _Parser(
+        prog="keyleash",
+        description="Finds credentials in git before they are public.",
+        epilog="'keyleash COMMAND --help' explains a command with examples.",
+    )
+    top.add_argument("--version", action="version", version=f"keyleash {__version__}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    _add_scan(commands)
+    _add_hook(commands)
+    _add_rules(commands)
+    commands.add_parser("version", help="show the version, the engine, the number of rules and their digest")
+    return top
+
+
+def _add(commands: argparse._SubParsersAction[_Parser], name: str, help: str, epilog: str) -> argparse.ArgumentParser:
+    return commands.add_parser(
+        name, help=help, description=help[0].upper() + help[1:] + ".", epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+
+
+def _add_scan(commands: argparse._SubParsersAction[_Parser]) -> None:
+    scan = _add(commands, "scan", "scan folders, files and repositories", _SCAN_EXAMPLES)
+    scan.add_argument("paths", nargs="*", metavar="PATH", help="a folder, a file or a repository (default: here)")
+    what = scan.add_argument_group("what to scan (default for a repository: its files and its whole object store)")
+    what.add_argument("--staged", action="store_true", help="what is staged, less what HEAD already has")
+    what.add_argument("--range", metavar="A..B", help="the changes and messages of the commits that B has and A has not")
+    what.add_argument("--no-history", action="store_true", help="the files only, not the object store")
+    what.add_argument("--stdin", action="store_true", help="standard input")
+    what.add_argument("--path", metavar="NAME", help="the name to report standard input under")
+    rules = scan.add_argument_group("rules")
+    rules.add_argument("--rule", action="append", default=[], metavar="ID", help="use only this rule (repeatable)")
+    rules.add_argument("--exclude-rule", action="append", default=[], metavar="ID", help="do without this rule (repeatable)")
+    rules.add_argument(
+        "--config", metavar="FILE", help="the configuration (default: .keyleash.yaml at the top of the repository)"
+    )
+    output = scan.add_argument_group("output")
+    output.add_argument("-f", "--format", dest="outputs", action=_Output, choices=("text", "json", "sarif", "github"),
+                        help="how to write the report (default: text; repeatable)")  # fmt: skip
+    output.add_argument("-o", "--output", dest="outputs", action=_Output, metavar="FILE",
+                        help="where to write the format named before it (default: standard output)")  # fmt: skip
+    output.add_argument("--show-secrets", action="store_true", help="write the secrets themselves: mind where the report goes")
+    output.add_argument("--exit-zero", action="store_true", help="exit with 0 although credentials were found")
+    output.add_argument("--quiet", action="store_true", help="write nothing to the terminal unless credentials were found")
+    output.add_argument("--no-progress", action="store_true", help="show no progress on a terminal")
+
+
+def _add_hook(commands: argparse._SubParsersAction[_Parser]) -> None:
+    epilog = _HOOK_EXAMPLES.format(version=__version__)
+    hook = _add(commands, "hook", "scan a commit that is being made; the entry for pre-commit", epilog)
+    hook.add_argument("files", nargs="*", metavar="FILE", help="the files that pre-commit names")
+    hook.add_argument(
+        "--config", metavar="FILE", help="the configuration (default: .keyleash.yaml at the top of the repository)"
+    )
+
+
+def _add_rules(commands: argparse._SubParsersAction[_Parser]) -> None:
+    rules = _add(commands, "rules", "list, show and check rules", _RULES_EXAMPLES)
+    actions = rules.add_subparsers(dest="action", metavar="ACTION", required=True)
+    actions.add_parser("list", help="list the built-in rules")
+    show = actions.add_parser("show", help="show a rule: why it matters, what to do, its pattern and examples")
+    show.add_argument("id", metavar="ID")
+    check = actions.add_parser("check", help="check rule files: fields, patterns, examples and negatives on both engines")
+    check.add_argument("files", nargs="+", metavar="FILE")
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Parse the arguments, carry out the command and return its exit code."""
+    options = parser().parse_args(arguments)
+    # A command is imported when it is called: a hook must not wait for what only a scan needs.
+    if options.command == "scan":
+        from scanner.commands import scan
+
+        return scan.run(options)
+    if options.command == "hook":
+        from scanner.commands import hook
+
+        return hook.run(options)
+    from scanner.commands import rules
+
+    return rules.version() if options.command == "version" else rules.run(options)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line; every error becomes one clear line and an exit code here."""
+    try:
+        try:
+            return run(sys.argv[1:] if arguments is None else arguments)
+        finally:
+            sys.stdout.flush()
+    except ScanError as problem:
+        _complain(f"keyleash: {problem}")
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read the report has gone; Python would complain once more when it closes the pipe.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + getattr(signal, "SIGPIPE", 13)
+    except Exception as problem:
+        if os.environ.get("KEYLEASH_DEBUG"):
+            traceback.print_exc()
+            return 3
+        frames = traceback.extract_tb(problem.__traceback__)
+        place = f"{os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else "?"
+        _complain(BUG.format(version=__version__, kind=type(problem).__name__, place=place))
+        for frame in frames:
+            _complain(f"  {os.path.basename(frame.filename)}:{frame.lineno} in {frame.name}")
+        return 3
+
+
+def _complain(line: str) -> None:
+    from scanner.sinks.escape import visible
+
+    print("\n".join(visible(part) for part in line.split("\n")), file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,199 @@
+"""`keyleash scan`: from the options to sources, a report and its files."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import stat
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+
+from scanner import config, gitcommand
+from scanner.commands.progress import progress
+from scanner.errors import UsageError
+from scanner.gitcommand import Repository
+from scanner.model import Report, Skipped, Source
+from scanner.pipeline import scan
+from scanner.rules import load_builtin, select
+from scanner.sinks import SINKS
+
+Outputs = list[tuple[str, str | None]]
+"""Pairs of a format and a file, None for standard output."""
+
+
+def run(options: argparse.Namespace) -> int:
+    """Carry out the command and return the exit code."""
+    outputs = pair_outputs(options.outputs or [])
+    check_writable(outputs)
+    sources, top = _sources(options)
+    settings = config.load(options.config, top)
+    rules = select(settings.rules(load_builtin()), options.rule, options.exclude_rule)
+    with progress(sys.stderr, wanted=not (options.no_progress or options.quiet)) as advance:
+        report = scan(
+            sources, rules, show_secrets=options.show_secrets, excluded=settings.excluded(), advance=advance
+        )  # fmt: skip
+    if not options.staged:
+        report = _looked_at_something(report, options)
+    write_all(report, outputs, quiet=options.quiet)
+    return exit_code(report, exit_zero=options.exit_zero)
+
+
+def exit_code(report: Report, *, exit_zero: bool = False) -> int:
+    """Return 1 for findings, 2 for an incomplete scan, 0 for a clean and complete one."""
+    if report.findings and not exit_zero:
+        return 1
+    return 2 if report.skipped else 0
+
+
+def pair_outputs(written: Sequence[tuple[str, str]]) -> Outputs:
+    """Join each --output with the --format before it.
+
+    With one of each the order does not matter; a format without a file goes to standard output.
+
+    >>> pair_outputs([("format", "text"), ("format", "sarif"), ("output", "a.sarif")])
+    [('text', None), ('sarif', 'a.sarif')]
+    """
+    if sorted(kind for kind, _ in written) == ["format", "output"]:
+        given = dict(written)
+        return [(given["format"], given["output"])]
+    if [kind for kind, _ in written] == ["output"]:
+        return [("text", written[0][1])]
+    outputs: Outputs = []
+    for kind, value in written:
+        if kind == "format":
+            outputs.append((value, None))
+        elif not outputs or outputs[-1][1] is not None:
+            raise UsageError(f"--output {value}: name its --format before it")
+        else:
+            outputs[-1] = outputs[-1][0], value
+    if sum(file is None for _, file in outputs) > 1:
+        raise UsageError("two formats cannot share standard output; give all but one an --output FILE")
+    files = [os.path.realpath(file) for _, file in outputs if file is not None]
+    if len(set(files)) < len(files):
+        raise UsageError("two formats have the same --output file")
+    return outputs or [("text", None)]
+
+
+def check_writable(outputs: Outputs) -> None:
+    """Raise `UsageError` for a file that could not be written, before any time is spent on the scan."""
+    for _, file in outputs:
+        if file is None:
+            continue
+        folder = os.path.dirname(os.path.abspath(file))
+        if os.path.isdir(file):
+            raise UsageError(f"--output {file}: is a folder; name a file in it")
+        if not os.path.isdir(folder):
+            raise UsageError(f"--output {file}: the folder {folder} does not exist; make it first")
+        if not os.access(file if os.path.exists(file) else folder, os.W_OK):
+            raise UsageError(f"--output {file}: cannot be written; choose another place")
+
+
+def write_all(report: Report, outputs: Outputs, *, quiet: bool) -> None:
+    """Write each format to its place. A file appears whole or not at all."""
+    for name, file in outputs:
+        if file is None:
+            if not (quiet and name == "text" and report.clean):
+                sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+                SINKS[name](report, sys.stdout)
+            continue
+        try:
+            _write_file(report, name, file)
+        except OSError as problem:
+            raise UsageError(f"--output {file}: cannot be written: {problem.strerror}") from None
+
+
+def _write_file(report: Report, name: str, file: str) -> None:
+    special = os.path.exists(file) and not stat.S_ISREG(os.stat(file).st_mode)
+    target = file if special else f"{file}.{os.getpid()}.part"
+    try:
+        with open(target, "w", encoding="utf-8", errors="backslashreplace") as out:
+            SINKS[name](report, out)
+        if not special:
+            os.replace(target, os.path.realpath(file))
+    finally:
+        if not special and os.path.exists(target):
+            os.unlink(target)
+
+
+def _sources(options: argparse.Namespace) -> tuple[list[Source], str | None]:
+    """Return what to scan, and the folder in which a configuration is looked for."""
+    chosen = [name for name in ("staged", "range", "stdin") if getattr(options, name)]
+    if len(chosen) > 1:
+        raise UsageError(f"--{chosen[0]} and --{chosen[1]} exclude each other; give one")
+    if options.path and not options.stdin:
+        raise UsageError("--path names standard input; it goes with --stdin")
+    if options.stdin:
+        from scanner.sources.stdin import Stdin
+
+        if options.paths:
+            raise UsageError("--stdin reads standard input and no PATH; give one or the other")
+        return [Stdin(sys.stdin.buffer, options.path or "<stdin>")], os.getcwd()
+    if options.staged or options.range:
+        return _commits(options)
+    sources: list[Source] = []
+    for path in options.paths or ["."]:
+        sources += _path(path, history=not options.no_history)
+    return sources, (options.paths or ["."])[0]
+
+
+def _commits(options: argparse.Namespace) -> tuple[list[Source], str | None]:
+    from scanner.sources.staged import Range, Staged
+
+    option = "--staged" if options.staged else "--range"
+    if len(options.paths) > 1:
+        raise UsageError(f"{option} takes one repository, not {len(options.paths)}")
+    path = (options.paths or ["."])[0]
+    repository = gitcommand.find(_existing(path))
+    if repository is None:
+        raise UsageError(f"{path}: is not a git repository, and {option} needs one")
+    if options.staged:
+        if repository.work_tree is None:
+            raise UsageError(f"{path}: is a bare repository; nothing can be staged there")
+        if not options.paths and "GIT_INDEX_FILE" in os.environ:  # git runs us as a hook, with the index of the commit
+            repository = gitcommand.of_hook()
+        return [Staged(repository)], repository.work_tree
+    old, dots, new = options.range.partition("..")
+    if not dots or new.startswith("."):
+        raise UsageError(f"--range {options.range}: write it as A..B, as in origin/main..HEAD")
+    ends = repository.resolve(old or "HEAD"), repository.resolve(new or "HEAD")
+    return [Range(repository, *ends)], repository.work_tree
+
+
+def _path(path: str, *, history: bool) -> list[Source]:
+    from scanner.sources.history import History
+    from scanner.sources.tree import Folder, WorkTree
+
+    repository = _repository_at(_existing(path))
+    if repository is None:
+        return [Folder(path)]
+    if repository.work_tree is None:
+        if not history:
+            raise UsageError(f"{path}: is a bare repository; it has no files beside its history (leave out --no-history)")
+        return [History(repository)]
+    return [WorkTree(repository), *([History(repository)] if history else [])]
+
+
+def _existing(path: str) -> str:
+    if not os.path.lexists(path):
+        raise UsageError(f"{path}: there is no such file or folder")
+    if not os.access(path, os.R_OK):
+        raise UsageError(f"{path}: cannot be read; permission is missing")
+    return path
+
+
+def _repository_at(path: str) -> Repository | None:
+    """Return the repository whose top folder, or bare directory, a path is."""
+    if not os.path.isdir(path):
+        return None
+    repository = gitcommand.find(path)
+    top = repository and (repository.work_tree or repository.git_dir)
+    return repository if top == os.path.realpath(path) else None
+
+
+def _looked_at_something(report: Report, options: argparse.Namespace) -> Report:
+    """A scan that met nothing is not clean: its target was probably not what was meant."""
+    if report.coverage.blobs or report.coverage.commits or report.skipped:
+        return report
+    what = ", ".join(options.paths) or ("standard input" if options.stdin else "here")
+    return replace(report, skipped=(Skipped(what, "there was nothing to scan"),))

@@ -1,0 +1,79 @@
+"""JSON, schema `keyleash/1`: a contract apart from the internal types.
+
+The schema ships beside this as `scanner/data/keyleash-1.schema.json`. A field is never
+renamed or removed under this name; a reader may meet new ones.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, TextIO
+
+from scanner import __version__
+from scanner.model import Finding, Location, Report
+from scanner.sinks.escape import visible
+
+SCHEMA = "keyleash/1"
+
+
+def write(report: Report, out: TextIO) -> None:
+    json.dump(document(report), out, indent=2, ensure_ascii=False)
+    out.write("\n")
+
+
+def document(report: Report) -> dict[str, Any]:
+    """Return the report as plain values."""
+    coverage = report.coverage
+    return {
+        "schema": SCHEMA,
+        "tool": {
+            "name": "keyleash",
+            "version": __version__,
+            "engine": report.engine,
+            "rules": len(report.rules.rules),
+            "digest": report.rules.digest,
+        },
+        "findings": [_finding(finding) for finding in report.findings],
+        "skipped": [{"what": visible(skipped.what), "reason": visible(skipped.reason)} for skipped in report.skipped],
+        "coverage": {
+            "complete": not report.skipped,
+            "files": coverage.files,
+            "blobs": coverage.blobs,
+            "bytes": coverage.bytes,
+            "commits": coverage.commits,
+            "refs": coverage.refs,
+            "notes": [visible(note) for note in coverage.notes],
+        },
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "rule": finding.rule.id,
+        "severity": finding.severity,
+        "confidence": finding.confidence,
+        "fingerprint": finding.fingerprint,
+        "redacted": finding.redacted,
+        "evidence": [visible(evidence) for evidence in finding.evidence],
+        "locations": [_location(where) for where in finding.locations],
+    }
+    if finding.secret is not None:
+        row["secret"] = visible(finding.secret)
+    return row
+
+
+def _location(where: Location) -> dict[str, Any]:
+    origin = where.origin
+    return {
+        "path": None if origin.path is None else visible(origin.path),
+        "line": where.line,
+        "column": where.column,
+        "end_line": where.end_line,
+        "end_column": where.end_column,
+        "blob": where.blob,
+        "commit": origin.commit,
+        "author": None if origin.author is None else visible(origin.author),
+        "date": origin.date,
+        "via": origin.via,
+        "way": [visible(step) for step in where.way],
+    }
