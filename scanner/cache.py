@@ -7,24 +7,22 @@ scan finds. A cache that cannot be read or written never stops a run.
 from __future__ import annotations
 
 import os
-import stat
-from pathlib import Path
 
 
-def folder() -> Path:
+def folder() -> str:
     """Return the cache folder: `KEYLEASH_CACHE`, or the platform's place for caches."""
     named = os.environ.get("KEYLEASH_CACHE")
     if named:
-        return Path(named)
+        return named
     from platformdirs import user_cache_dir
 
-    return Path(user_cache_dir("keyleash", appauthor=False))
+    return user_cache_dir("keyleash", appauthor=False)
 
 
 def read(name: str) -> bytes | None:
     """Return a cached file's bytes, or None when there is none that can be trusted."""
     try:
-        with open(folder() / name, "rb") as file:
+        with open(os.path.join(folder(), name), "rb") as file:
             status = os.fstat(file.fileno())
             if hasattr(os, "geteuid") and (status.st_uid != os.geteuid() or status.st_mode & 0o022):
                 return None
@@ -37,8 +35,8 @@ def write(name: str, data: bytes) -> None:
     """Keep bytes under a name, atomically; silently does nothing where the folder cannot be written."""
     try:
         place = folder()
-        place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if hasattr(os, "geteuid") and stat.S_IMODE(place.stat().st_mode) & 0o022:
+        os.makedirs(place, mode=0o700, exist_ok=True)
+        if hasattr(os, "geteuid") and os.stat(place).st_mode & 0o022:
             return
         import tempfile  # 10 ms that only the first run needs to spend
 
@@ -46,7 +44,7 @@ def write(name: str, data: bytes) -> None:
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
-            os.replace(temporary, place / name)
+            os.replace(temporary, os.path.join(place, name))
         except OSError:
             os.unlink(temporary)
             raise

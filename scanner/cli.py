@@ -11,7 +11,6 @@ import argparse
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -173,6 +172,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + getattr(signal, "SIGPIPE", 13)
     except Exception as problem:
+        import traceback
+
         if os.environ.get("KEYLEASH_DEBUG"):
             traceback.print_exc()
             return 3

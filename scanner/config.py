@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from scanner.errors import ConfigError
 from scanner.model import RuleSet
@@ -22,14 +20,13 @@ _KEYS: Mapping[str, Mapping[str, type]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(NamedTuple):
     """What is in force: rule ids on and off, files with own rules, and gitignore patterns of paths to leave out."""
 
     enable: tuple[str, ...] = ()
     disable: tuple[str, ...] = ()
-    rule_files: tuple[Path, ...] = ()
-    exclude: tuple[str, ...] = field(default=())
+    rule_files: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
     file: str = ""
 
     def rules(self, builtin: RuleSet) -> RuleSet:
@@ -99,11 +96,11 @@ def _config(data: Any, file: str) -> Config:
             if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
                 raise ConfigError(f"{file}:{line}: field '{name}' must be a list of texts")
             values[name] = tuple(value)
-    folder = Path(file).resolve().parent
+    folder = os.path.dirname(os.path.realpath(file))
     return Config(
         enable=values.get("rules.enable", ()),
         disable=values.get("rules.disable", ()),
-        rule_files=tuple(folder / name for name in values.get("rules.files", ())),
+        rule_files=tuple(os.path.join(folder, name) for name in values.get("rules.files", ())),
         exclude=values.get("paths.exclude", ()),
         file=file,
     )

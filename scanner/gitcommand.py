@@ -8,13 +8,10 @@ object. Every call here switches those off, fetches nothing and writes nothing.
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 from scanner.errors import GitError, UsageError
 
@@ -46,8 +43,7 @@ _FOREIGN = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY"
             "GIT_TRACE", "GIT_TRACE2", "GIT_LITERAL_PATHSPECS", "GIT_GLOB_PATHSPECS", "GIT_ICASE_PATHSPECS")  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Repository:
+class Repository(NamedTuple):
     """A git directory, and its work tree unless it is bare.
 
     `index` and `objects` are what git told a hook: the index of the commit being made,
@@ -59,7 +55,7 @@ class Repository:
     environment: tuple[tuple[str, str], ...] = ()
 
     def command(self, *arguments: str) -> list[str]:
-        return [_git(), *_SAFE, *arguments]
+        return ["git", *_SAFE, *arguments]
 
     def env(self) -> dict[str, str]:
         env = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
@@ -86,10 +82,7 @@ class Repository:
 
     def attempt(self, *arguments: str, stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
         """Run git and return the result, whatever its exit code."""
-        return subprocess.run(
-            self.command(*arguments), cwd=self.work_tree or self.git_dir, env=self.env(), capture_output=True, check=False,
-            input=stdin or b"",
-        )  # fmt: skip
+        return _run(self.command(*arguments), self.work_tree or self.git_dir, self.env(), stdin or b"")
 
     @contextmanager
     def open(self, *arguments: str, stdin: int | IO[bytes] = subprocess.DEVNULL) -> Iterator[subprocess.Popen[bytes]]:
@@ -133,6 +126,15 @@ class Repository:
         return self.attempt("rev-parse", "--is-shallow-repository").stdout.strip() == b"true"
 
 
+def _run(
+    command: list[str], cwd: str | None = None, env: dict[str, str] | None = None, stdin: bytes = b""
+) -> subprocess.CompletedProcess[bytes]:
+    try:
+        return subprocess.run(command, cwd=cwd, env=env, input=stdin, capture_output=True, check=False)
+    except FileNotFoundError:
+        raise GitError("git is not installed, or not on PATH") from None
+
+
 def reason(stderr: bytes) -> str:
     """Return git's complaint as one line."""
     lines = [line for line in stderr.decode("utf-8", "replace").splitlines() if line.strip()]
@@ -140,22 +142,22 @@ def reason(stderr: bytes) -> str:
     return chosen.removeprefix("fatal: ").removeprefix("error: ")
 
 
-def find(path: str | os.PathLike[str]) -> Repository | None:
+def find(path: str) -> Repository | None:
     """Return the repository that holds a path: the nearest `.git` above it, or a bare one at the path itself.
 
     The search reads names only: what the repository's configuration says about its own
     place (`core.worktree`) is not followed. Raises `GitError` when git refuses it.
     """
-    start = Path(path).resolve()
-    for folder in (start, *start.parents):
-        if (folder / ".git").exists():
-            repository = Repository(_git_dir(folder / ".git"), str(folder))
-            break
+    start = folder = os.path.realpath(path)
+    while not os.path.exists(os.path.join(folder, ".git")):
         if folder == start and _is_git_dir(folder):
-            repository = Repository(str(folder), None)
+            repository = Repository(folder, None)
             break
+        if folder == os.path.dirname(folder):
+            return None
+        folder = os.path.dirname(folder)
     else:
-        return None
+        repository = Repository(_git_dir(os.path.join(folder, ".git")), folder)
     check = repository.attempt("rev-parse", "--git-dir")
     if check.returncode:
         raise GitError(f"{repository.name}: git cannot read this repository: {reason(check.stderr)}")
@@ -164,9 +166,7 @@ def find(path: str | os.PathLike[str]) -> Repository | None:
 
 def of_hook() -> Repository:
     """Return the repository in which git runs this hook, with the index and objects that git named."""
-    result = subprocess.run(
-        [_git(), *_SAFE, "rev-parse", "--absolute-git-dir", "--show-toplevel"], capture_output=True, check=False
-    )
+    result = _run(["git", *_SAFE, "rev-parse", "--absolute-git-dir", "--show-toplevel"])
     if result.returncode:
         raise UsageError("the hook runs inside a git repository; here is none (use 'keyleash scan PATH' for a folder)")
     git_dir, top = (os.fsdecode(line) for line in result.stdout.splitlines()[:2])
@@ -179,27 +179,23 @@ def of_hook() -> Repository:
     return Repository(git_dir, top, tuple(kept))
 
 
-def _git_dir(dot_git: Path) -> str:
-    if dot_git.is_dir():
-        return str(dot_git)
+def _git_dir(dot_git: str) -> str:
+    if os.path.isdir(dot_git):
+        return dot_git
     try:
-        text = dot_git.read_text("utf-8", "surrogateescape")
+        with open(dot_git, encoding="utf-8", errors="surrogateescape") as file:
+            text = file.read(65536)
     except OSError as problem:
         raise GitError(f"{dot_git}: cannot be read: {problem.strerror}") from None
     if not text.startswith("gitdir: "):
         raise GitError(f"{dot_git}: is neither a git directory nor a link to one")
-    return str((dot_git.parent / text.removeprefix("gitdir: ").rstrip("\n")).resolve())
+    return os.path.realpath(os.path.join(os.path.dirname(dot_git), text.removeprefix("gitdir: ").rstrip("\n")))
 
 
-def _is_git_dir(folder: Path) -> bool:
-    return (folder / "HEAD").is_file() and (folder / "objects").is_dir() and (folder / "refs").is_dir()
-
-
-def _git() -> str:
-    found = shutil.which("git")
-    if not found:
-        raise GitError("git is not installed, or not on PATH")
-    return found
+def _is_git_dir(folder: str) -> bool:
+    return os.path.isfile(os.path.join(folder, "HEAD")) and all(
+        os.path.isdir(os.path.join(folder, name)) for name in ("objects", "refs")
+    )
 
 
 def entries(stream: bytes) -> Sequence[bytes]:

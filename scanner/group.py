@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
 
 from scanner.model import LEVELS, Blob, Chunk, Finding, Location, Match, Origin
 
@@ -43,11 +42,15 @@ def redact(match: Match) -> str:
     return f"{secret[:_KEEP]}…{secret[-_KEEP:]}"
 
 
-@dataclass(slots=True)
 class _Group:
-    match: Match = field(repr=False)
-    evidence: dict[str, None]
-    locations: dict[Location, None]
+    """What is known of one credential so far."""
+
+    __slots__ = ("evidence", "locations", "match")
+
+    def __init__(self, match: Match) -> None:
+        self.match = match
+        self.evidence: dict[str, None] = {}
+        self.locations: dict[Location, None] = {}
 
 
 class Groups:
@@ -61,14 +64,12 @@ class Groups:
     def add(self, match: Match, chunk: Chunk, blob: Blob) -> None:
         group = self._groups.get((match.rule.id, match.secret))
         if group is None:
-            group = self._groups[match.rule.id, match.secret] = _Group(match, {}, {})
+            group = self._groups[match.rule.id, match.secret] = _Group(match)
         group.evidence.update(dict.fromkeys(match.evidence))
         group.locations[_location(match, chunk, blob)] = None
         best = group.match
-        group.match = replace(
-            best if LEVELS.index(best.confidence) >= LEVELS.index(match.confidence) else match,
-            severity=max(best.severity, match.severity, key=LEVELS.index),
-        )
+        surest = best if LEVELS.index(best.confidence) >= LEVELS.index(match.confidence) else match
+        group.match = surest._replace(severity=max(best.severity, match.severity, key=LEVELS.index))
 
     def blobs(self) -> set[str]:
         """Return the ids of blobs with a finding whose place is not known yet."""
@@ -89,7 +90,7 @@ class Groups:
         left_out = 0
         found = []
         for group in self._groups.values():
-            locations = {replace(where, origin=places.get(where.blob or "", where.origin)) for where in group.locations}
+            locations = {where._replace(origin=places.get(where.blob or "", where.origin)) for where in group.locations}
             if excluded:
                 kept = {where for where in locations if where.origin.path is None or not excluded(where.origin.path)}
                 left_out += len(locations) - len(kept)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 
-from scanner.confirm import CONFIRMATIONS
+from scanner.confirm import confirmation
 from scanner.decode import chunks
 from scanner.engine import Engine, open_engine
 from scanner.filters import reason_to_drop
@@ -46,7 +46,7 @@ def scan(
             elif isinstance(item, Skipped):
                 skipped[item] = None
             else:
-                coverage += item
+                coverage = coverage.plus(item)
                 if advance:
                     advance(coverage)
         unknown = groups.blobs() - places.keys()
@@ -54,7 +54,7 @@ def scan(
             places.update(source.attribute(unknown))
     findings, left_out = groups.findings(places, excluded)
     if left_out:
-        coverage += Coverage(notes=(f"{left_out} places of credentials are left out by the configuration",))
+        coverage = coverage.plus(Coverage(notes=(f"{left_out} places of credentials are left out by the configuration",)))
     return Report(findings, tuple(skipped), coverage, rules, engine.name)
 
 
@@ -68,7 +68,7 @@ def matches(blob: Blob, engine: Engine, rules: RuleSet) -> Iterator[tuple[Match,
         for index, ends in groupby(anchors, key=itemgetter(0)):
             rule = rules.rules[index]
             try:
-                for match in CONFIRMATIONS[rule.confirm](rule, chunk.data, _distinct(ends)):
+                for match in confirmation(rule.confirm)(rule, chunk.data, _distinct(ends)):
                     if reason_to_drop(match, chunk) is None:
                         yield match, chunk
             except TimeoutError:

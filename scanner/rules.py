@@ -2,19 +2,18 @@
 
 A rule's pattern, reason, remedy and tests live in one file, and a rule that lacks one of
 them is refused here, at load time. Reading YAML costs more than a whole small scan, so
-the built-in set is kept in the cache folder as JSON, by a hash of the files it came from.
+the built-in set is kept in the cache folder as JSON.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
+import os
 import re
 import re._constants as sre  # type: ignore[import-not-found]
 import re._parser as sre_parser  # type: ignore[import-not-found]
+import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
 from scanner import __version__, cache
@@ -32,32 +31,39 @@ _OPTIONAL = ("pattern", "anchors", "confirm", "guessable", "entropy")
 _ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*\Z")
 
 
-def builtin_folder() -> Path:
+def builtin_folder() -> str:
     """Return the folder of the built-in rules: in the wheel `scanner/data/rules`, in a checkout `rules`."""
-    here = Path(__file__).resolve().parent
-    packaged = here / "data" / "rules"
-    return packaged if packaged.is_dir() else here.parent / "rules"
+    here = os.path.dirname(os.path.abspath(__file__))
+    packaged = os.path.join(here, "data", "rules")
+    return packaged if os.path.isdir(packaged) else os.path.join(os.path.dirname(here), "rules")
 
 
 def load_builtin() -> RuleSet:
-    """Return the built-in rules, from the cache when their files have not changed."""
-    files = _files(builtin_folder())
-    digest = hashlib.sha256(__version__.encode())
-    for path in files:
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    name = f"rules-{digest.hexdigest()[:32]}.json"
+    """Return the built-in rules, from the cache when their files have not changed.
+
+    The cache is believed when it names the version, and each file with its size and time
+    of change: reading and hashing them all would cost more than the scan of a commit.
+    """
+    folder = builtin_folder()
+    state = [__version__, folder]
+    with os.scandir(folder) as listing:
+        for entry in sorted(listing, key=lambda entry: entry.name):
+            status = entry.stat()
+            state.append(f"{entry.name} {status.st_size} {status.st_mtime_ns}")
+    name = f"rules-{zlib.crc32(folder.encode()):08x}.json"
     stored = cache.read(name)
     if stored is not None:
         try:
-            return _from_json(stored)
+            return _from_json(stored, state)
         except (ValueError, TypeError, KeyError):
-            pass  # a damaged cache is rebuilt below
-    ruleset = load(files)
-    cache.write(name, json.dumps([asdict(rule) for rule in ruleset.rules]).encode())
-    return ruleset
+            pass  # of other files, or damaged: it is rebuilt below
+    rules = load([folder])
+    content = {"state": state, "digest": rules.digest, "rules": [rule._asdict() for rule in rules.rules]}
+    cache.write(name, json.dumps(content).encode())
+    return rules
 
 
-def load(paths: Iterable[Path]) -> RuleSet:
+def load(paths: Iterable[str]) -> RuleSet:
     """Read rule files, or folders of them, and return their rules sorted by id.
 
     Raises `RuleError` naming the file, the line, the rule and the field.
@@ -76,10 +82,12 @@ def load(paths: Iterable[Path]) -> RuleSet:
 
 def ruleset_of(rules: Iterable[Rule]) -> RuleSet:
     """Return the rules in the order of their ids, with the digest of what they say and of this version."""
+    import hashlib  # 3 ms that a run on the cached built-in rules need not spend
+
     ordered = tuple(sorted(rules, key=lambda rule: rule.id))
     digest = hashlib.sha256(__version__.encode())
     for rule in ordered:
-        digest.update(json.dumps(asdict(replace(rule, file=""))).encode())
+        digest.update(json.dumps(rule._replace(file="")).encode())
     return RuleSet(ordered, digest.hexdigest())
 
 
@@ -131,15 +139,17 @@ def _lookaround(tree: Any) -> int:
     return total
 
 
-def _files(path: Path) -> list[Path]:
-    if path.is_dir():
-        return sorted(path.glob("*.yaml"))
+def _files(path: str) -> list[str]:
+    if os.path.isdir(path):
+        return sorted(os.path.join(path, name) for name in os.listdir(path) if name.endswith(".yaml"))
     return [path]
 
 
-def _from_json(stored: bytes) -> RuleSet:
-    rows = json.loads(stored)
-    return ruleset_of(_rule_of(row) for row in rows)
+def _from_json(stored: bytes, state: list[str]) -> RuleSet:
+    content = json.loads(stored)
+    if content["state"] != state:
+        raise ValueError("other rule files")
+    return RuleSet(tuple(_rule_of(row) for row in content["rules"]), content["digest"])
 
 
 def _rule_of(row: dict[str, Any]) -> Rule:
@@ -147,20 +157,21 @@ def _rule_of(row: dict[str, Any]) -> Rule:
     return Rule(**values)
 
 
-def _read(file: Path) -> list[Rule]:
+def _read(file: str) -> list[Rule]:
     from scanner import yamlfile  # PyYAML costs 20 ms, and the cache makes it unnecessary on most runs
 
     try:
-        text = file.read_bytes()
+        with open(file, "rb") as stream:
+            text = stream.read()
     except OSError as problem:
         raise RuleError(f"{file}: cannot read the rules: {problem.strerror}") from None
-    data = yamlfile.parse(text, str(file), RuleError)
+    data = yamlfile.parse(text, file, RuleError)
     if not isinstance(data, list) or not all(isinstance(entry, dict) for entry in data):
         raise RuleError(f"{file}: a rule file is a list of rules, each beginning with '- id:'")
     return [_rule(entry, file) for entry in data]
 
 
-def _rule(entry: dict[str, Any], file: Path) -> Rule:
+def _rule(entry: dict[str, Any], file: str) -> Rule:
     from scanner import yamlfile
 
     line = entry.pop(yamlfile.LINE)
@@ -226,7 +237,7 @@ def _rule(entry: dict[str, Any], file: Path) -> Rule:
         references=texts("references"),
         examples=texts("examples"),
         negatives=texts("negatives"),
-        file=file.name,
+        file=os.path.basename(file),
     )
 
 

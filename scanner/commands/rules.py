@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from pathlib import Path
 
 from scanner import __version__
 from scanner.engine import ENGINES, open_engine
@@ -22,7 +21,7 @@ def run(options: argparse.Namespace) -> int:
     elif options.action == "show":
         _show(select(load_builtin(), [options.id]).rules[0])
     else:
-        return _check([Path(file) for file in options.files])
+        return _check(options.files)
     return 0
 
 
@@ -54,7 +53,7 @@ def _show(rule: Rule) -> None:
     print("\n" + "\n".join(rule.references))
 
 
-def _check(files: list[Path]) -> int:
+def _check(files: list[str]) -> int:
     rules = load(files)
     problems = list(check(rules))
     for problem in problems:

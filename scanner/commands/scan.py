@@ -7,7 +7,6 @@ import os
 import stat
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 
 from scanner import config, gitcommand
 from scanner.commands.progress import progress
@@ -16,7 +15,7 @@ from scanner.gitcommand import Repository
 from scanner.model import Report, Skipped, Source
 from scanner.pipeline import scan
 from scanner.rules import load_builtin, select
-from scanner.sinks import SINKS
+from scanner.sinks import sink
 
 Outputs = list[tuple[str, str | None]]
 """Pairs of a format and a file, None for standard output."""
@@ -30,9 +29,7 @@ def run(options: argparse.Namespace) -> int:
     settings = config.load(options.config, top)
     rules = select(settings.rules(load_builtin()), options.rule, options.exclude_rule)
     with progress(sys.stderr, wanted=not (options.no_progress or options.quiet)) as advance:
-        report = scan(
-            sources, rules, show_secrets=options.show_secrets, excluded=settings.excluded(), advance=advance
-        )  # fmt: skip
+        report = scan(sources, rules, show_secrets=options.show_secrets, excluded=settings.excluded(), advance=advance)
     if not options.staged:
         report = _looked_at_something(report, options)
     write_all(report, outputs, quiet=options.quiet)
@@ -95,7 +92,7 @@ def write_all(report: Report, outputs: Outputs, *, quiet: bool) -> None:
         if file is None:
             if not (quiet and name == "text" and report.clean):
                 sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-                SINKS[name](report, sys.stdout)
+                sink(name)(report, sys.stdout)
             continue
         try:
             _write_file(report, name, file)
@@ -108,7 +105,7 @@ def _write_file(report: Report, name: str, file: str) -> None:
     target = file if special else f"{file}.{os.getpid()}.part"
     try:
         with open(target, "w", encoding="utf-8", errors="backslashreplace") as out:
-            SINKS[name](report, out)
+            sink(name)(report, out)
         if not special:
             os.replace(target, os.path.realpath(file))
     finally:
@@ -196,4 +193,4 @@ def _looked_at_something(report: Report, options: argparse.Namespace) -> Report:
     if report.coverage.blobs or report.coverage.commits or report.skipped:
         return report
     what = ", ".join(options.paths) or ("standard input" if options.stdin else "here")
-    return replace(report, skipped=(Skipped(what, "there was nothing to scan"),))
+    return report._replace(skipped=(Skipped(what, "there was nothing to scan"),))

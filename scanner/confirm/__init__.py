@@ -7,18 +7,29 @@ the text alone, never on which engine found the anchors.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
+from importlib import import_module
 
-from scanner.confirm import aws, console, pattern, private_keys
 from scanner.model import Match, Rule
 
 Confirmation = Callable[[Rule, bytes, Sequence[int]], Iterator[Match]]
 
-CONFIRMATIONS: dict[str, Confirmation] = {
-    "pattern": pattern.confirm,
-    "aws-key-id": aws.confirm_key_id,
-    "aws-secret-key": aws.confirm_secret_key,
-    "aws-session-token": aws.confirm_session_token,
-    "private-key": private_keys.confirm,
-    "console-password": console.confirm,
+# What a rule's `confirm` names, by module and function. Imported when an anchor asks for
+# it: a commit without one does not pay for compiling the patterns.
+CONFIRMATIONS: dict[str, tuple[str, str]] = {
+    "pattern": ("scanner.confirm.pattern", "confirm"),
+    "aws-key-id": ("scanner.confirm.aws", "confirm_key_id"),
+    "aws-secret-key": ("scanner.confirm.aws", "confirm_secret_key"),
+    "aws-session-token": ("scanner.confirm.aws", "confirm_session_token"),
+    "private-key": ("scanner.confirm.private_keys", "confirm"),
+    "console-password": ("scanner.confirm.console", "confirm"),
 }
+
+
+@functools.cache
+def confirmation(name: str) -> Confirmation:
+    """Return the function that a rule's `confirm` names."""
+    module, function = CONFIRMATIONS[name]
+    found: Confirmation = getattr(import_module(module), function)
+    return found

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from scanner.gitcommand import Repository, reason
 from scanner.model import Coverage, Item, Origin, Skipped
@@ -18,8 +18,7 @@ from scanner.sources.objects import Wanted, read_many
 _VIA = {"blob": "history", "commit": "commit message", "tag": "tag message"}
 
 
-@dataclass(frozen=True, slots=True)
-class History:
+class History(NamedTuple):
     repository: Repository
 
     def items(self) -> Iterator[Item]:
@@ -71,7 +70,7 @@ class History:
         for id in wanted - places.keys():
             places[id] = Origin("history, unreachable")
         described = self._describe({place.commit for place in places.values() if place.commit})
-        return {id: replace(place, **described.get(place.commit or "", {})) for id, place in places.items()}
+        return {id: place._replace(**described.get(place.commit or "", {})) for id, place in places.items()}
 
     def _walk(self, start: list[str], wanted: set[str], places: dict[str, Origin], commits: dict[str, list[str]]) -> None:
         commit = ""

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator, Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import IO
+from typing import IO, NamedTuple
 
 from scanner.gitcommand import Repository
 from scanner.model import Blob, Origin, Skipped
 from scanner.sources.pieces import PIECE, pieces
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """An object to read, and where it was met."""
 
     id: str
@@ -68,7 +66,7 @@ def _content(stream: IO[bytes], want: Wanted, kind: str, size: int) -> Generator
 
     blob = Blob(b"", want.origin, want.id)
     if size < PIECE:
-        yield kind, replace(blob, data=read(size))
+        yield kind, blob._replace(data=read(size))
     else:
         for piece in pieces(read, blob):
             yield kind, piece

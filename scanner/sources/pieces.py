@@ -8,7 +8,6 @@ places are compared by line and column.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 from scanner.model import Blob
 
@@ -24,7 +23,7 @@ def pieces(read: Callable[[int], bytes], whole: Blob, piece: int = PIECE, overla
     data = read(piece)
     line, column = 1, 1
     while True:
-        yield replace(whole, data=data, line=line, column=column)
+        yield whole._replace(data=data, line=line, column=column)
         if len(data) < piece:
             return
         rest = read(piece - overlap)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from functools import partial
+from typing import NamedTuple
 
 from scanner.gitcommand import Repository, entries
 from scanner.model import Coverage, Item, Origin, Skipped
@@ -19,8 +20,7 @@ _NO_OBJECT = frozenset("0")
 _GITLINK = "160000"
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """A new version of a file, and the ids of the versions that it replaces (of each parent, if it had one)."""
 
     id: str
@@ -28,8 +28,7 @@ class Change:
     before: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Staged:
+class Staged(NamedTuple):
     """The index against HEAD, or in a merge against every parent of it."""
 
     repository: Repository
@@ -60,7 +59,7 @@ class Staged:
                 found = changed
             else:
                 found = {
-                    path: replace(change, before=change.before + changed[path].before)
+                    path: change._replace(before=change.before + changed[path].before)
                     for path, change in found.items()
                     if path in changed
                 }
@@ -70,8 +69,7 @@ class Staged:
         return self.repository.run("hash-object", "-t", "tree", "--stdin", stdin=b"").decode().strip()
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
+class Range(NamedTuple):
     """The commits that `new` has and `old` has not: their changes against their parents, and their messages."""
 
     repository: Repository
@@ -97,8 +95,8 @@ class Range:
             for change in _raw(listing.lstrip(b"\n\0")):
                 if (change.id, change.path) not in before:
                     before[change.id, change.path] = change.before
-                    wanted.append(Wanted(change.id, replace(origin, path=change.path)))
-            wanted.append(Wanted(id.decode(), replace(origin, via="commit message")))
+                    wanted.append(Wanted(change.id, origin._replace(path=change.path)))
+            wanted.append(Wanted(id.decode(), origin._replace(via="commit message")))
         yield Coverage(commits=commits, files=len(before))
         yield from _blobs(self.repository, wanted, before)
         if not commits:
@@ -115,22 +113,15 @@ def _blobs(repository: Repository, wanted: list[Wanted], before: Mapping[tuple[s
             continue
         kind, blob = found
         replaced = before.get((blob.id or "", blob.origin.path or ""), ())
-        yield replace(blob, before=_Before(repository, replaced)) if replaced else blob
+        yield blob._replace(before=partial(_read_replaced, repository, replaced)) if replaced else blob
         yield Coverage(blobs=kind == "blob", bytes=len(blob.data))
 
 
-@dataclass(frozen=True, slots=True)
-class _Before:
-    """Reads the replaced versions when it is called."""
-
-    repository: Repository
-    ids: tuple[str, ...]
-
-    def __call__(self) -> Iterator[bytes]:
-        for id in self.ids:
-            data = read_one(self.repository, id)
-            if data is not None:
-                yield data
+def _read_replaced(repository: Repository, ids: tuple[str, ...]) -> Iterator[bytes]:
+    for id in ids:
+        data = read_one(repository, id)
+        if data is not None:
+            yield data
 
 
 def _raw(listing: bytes) -> Iterator[Change]:

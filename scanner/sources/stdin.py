@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
-from typing import IO
+from typing import IO, NamedTuple
 
 from scanner.model import Blob, Coverage, Item, Origin
 from scanner.sources.pieces import pieces
 
 
-@dataclass(frozen=True, slots=True)
-class Stdin:
+class Stdin(NamedTuple):
     stream: IO[bytes]
     path: str = "<stdin>"
 

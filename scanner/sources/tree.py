@@ -11,7 +11,7 @@ import errno
 import os
 import stat
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from scanner.gitcommand import Repository, entries
 from scanner.model import Blob, Coverage, Item, Origin, Skipped
@@ -20,8 +20,7 @@ from scanner.sources.pieces import PIECE, pieces
 _OPEN = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Folder:
+class Folder(NamedTuple):
     """A folder, or one file, given by name: everything below it except git directories."""
 
     path: str
@@ -37,8 +36,7 @@ class Folder:
         return {}
 
 
-@dataclass(frozen=True, slots=True)
-class WorkTree:
+class WorkTree(NamedTuple):
     """The files of a repository that are tracked, or untracked and not ignored; below `below` if given.
 
     Paths are reported relative to the top of the repository. With `names`, just those files.

@@ -1,0 +1,119 @@
+"""The two engines give the same matches: on every example, and on random text."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from scanner import cache
+from scanner.commands.rules import check
+from scanner.confirm.pattern import search
+from scanner.engine import HyperscanEngine, RegexEngine, open_engine
+from scanner.errors import UsageError
+from scanner.examples import expand
+from scanner.model import Blob, Match, Origin, RuleSet, Skipped
+from scanner.pipeline import matches
+from scanner.rules import load_builtin, pattern_width
+
+RULES = load_builtin()
+PIECES = [expand(text).encode() for rule in RULES.rules for text in (*rule.examples, *rule.negatives)]
+NOISE = [b" ", b"\n", b"=", b"'", b'"', b"\\n", b"secret", b"aws_", b"key", b"password: ", b"AKIA", b"-----BEGIN ", b"\xff", b"\0", b"a", b"/"]
+
+
+def found(engine: HyperscanEngine | RegexEngine, data: bytes) -> list[tuple[str, int, int, tuple[str, ...]]]:
+    results = list(matches(Blob(data, Origin("test")), engine, RULES))
+    assert not [result for result in results if isinstance(result, Skipped)]
+    return sorted(
+        (match.rule.id, match.start, match.end, match.evidence)
+        for match, _ in (result for result in results if not isinstance(result, Skipped))
+    )
+
+
+def test_every_example_is_found_and_no_negative_on_both_engines(rules: RuleSet) -> None:
+    assert list(check(rules)) == []
+
+
+@pytest.fixture(scope="module")
+def engines() -> tuple[HyperscanEngine, RegexEngine]:
+    return HyperscanEngine(RULES), RegexEngine(RULES)
+
+
+@st.composite
+def texts(draw: st.DrawFn) -> bytes:
+    """Examples cut at random places and glued together with noise, so that anchors are met, broken and nested."""
+    source = random.Random(draw(st.integers()))
+    parts: list[bytes] = []
+    for _ in range(draw(st.integers(1, 12))):
+        piece = source.choice(PIECES)
+        if source.random() < 0.3:
+            cut = source.randrange(len(piece) + 1)
+            piece = piece[:cut] if source.random() < 0.5 else piece[cut:]
+        parts += [piece, *source.choices(NOISE, k=source.randrange(4))]
+    return b"".join(parts)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(data=texts())
+def test_both_engines_find_the_same(engines: tuple[HyperscanEngine, RegexEngine], data: bytes) -> None:
+    assert found(engines[0], data) == found(engines[1], data)
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(data=st.text(alphabet="abAB01-_ \n", max_size=300).map(str.encode), before=st.integers(0, 40))
+@pytest.mark.parametrize("pattern", [rb"(?<![a-b])(?P<secret>[ab]{2,5})(?![ab0])", rb"\b(?P<secret>[A-B]{3})\b", rb"(?m)^(?P<secret>a.{0,4}b)$"])
+def test_a_search_around_anchors_equals_a_search_of_everything(pattern: bytes, data: bytes, before: int) -> None:
+    """The windows that are searched are an optimisation: they change no match."""
+    import regex
+
+    compiled = regex.compile(pattern)
+    ends = sorted({match.end() for match in compiled.finditer(data, overlapped=True)})
+    expected, done = [], -1
+    for match in compiled.finditer(data, overlapped=True):
+        if match.start() >= done and match.end() > match.start():
+            expected.append(match.span())
+            done = match.end()
+    width = pattern_width(pattern.decode())
+    assert [match.span() for match in search(pattern.decode(), data, ends, width)] == expected
+
+
+def test_a_damaged_cached_database_is_rebuilt(rules: RuleSet, secrets: object) -> None:
+    HyperscanEngine(rules)
+    names = [name for name in __import__("os").listdir(cache.folder()) if name.endswith(".hsdb")]
+    assert names
+    for name in names:
+        cache.write(name, b"not a database")
+    text = PIECES[0]
+    assert found(HyperscanEngine(rules), text) == found(RegexEngine(rules), text)
+    assert all(cache.read(name) != b"not a database" for name in names if name.startswith(rules.digest[:32]))
+
+
+def test_a_cache_that_others_can_write_is_not_believed() -> None:
+    import os
+
+    cache.write("probe", b"mine")
+    assert cache.read("probe") == b"mine"
+    os.chmod(os.path.join(cache.folder(), "probe"), 0o666)
+    assert cache.read("probe") is None
+
+
+def test_the_plain_engine_serves_where_hyperscan_is_missing(rules: RuleSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "hyperscan", None)
+    assert open_engine(rules).name == "regex"
+    with pytest.raises(UsageError, match="hyperscan is not installed"):
+        open_engine(rules, "hyperscan")
+
+
+def test_an_unknown_engine_is_refused(rules: RuleSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEYLEASH_ENGINE", "perl")
+    with pytest.raises(UsageError, match="no engine is called 'perl'"):
+        open_engine(rules)
+
+
+def test_a_match_shows_no_secret_in_its_repr(rules: RuleSet) -> None:
+    match = Match(rules.rules[0], 0, 9, b"very" + b"secret", ("named",), "high", "high")
+    assert "verysecret" not in f"{match!r}{match}{[match]}"
+    blob = Blob(b"very" + b"secret", Origin("test"))
+    assert "verysecret" not in f"{blob!r}{blob}"
