@@ -30,10 +30,12 @@ class History(NamedTuple):
         wanted = []
         for line in listing.stdout.splitlines():
             kind, _, id = line.decode().partition(" ")
-            if kind in _VIA:
+            if id == "missing":  # git names the object first when it cannot read it
+                yield Skipped(f"object {kind}", "git cannot read this object: it is corrupt")
+            elif kind in _VIA:
                 wanted.append(Wanted(id, Origin(_VIA[kind])))
         del listing
-        if not wanted:
+        if not any(want.origin.via == "commit message" for want in wanted):
             yield Skipped(self.repository.name, "the repository has no commit yet: there is no history to scan")
         blobs = commits = 0
         last = ""

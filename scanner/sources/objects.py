@@ -37,7 +37,7 @@ def read_many(repository: Repository, wanted: Iterable[Wanted]) -> Iterator[tupl
             for position, want in enumerate(order[position:], start=position):  # noqa: B020 - read once, before
                 header = process.stdout.readline().split()
                 if len(header) == 2 and header[1] == b"missing":
-                    yield Skipped(_name(want), "the object is missing from this clone, and nothing is fetched")
+                    yield Skipped(_name(want), "the object is missing from this clone or corrupt, and nothing is fetched")
                     continue
                 whole = len(header) == 3
                 if whole:
