@@ -125,6 +125,15 @@ class Repository(NamedTuple):
     def is_shallow(self) -> bool:
         return self.attempt("rev-parse", "--is-shallow-repository").stdout.strip() == b"true"
 
+    def is_partial(self) -> bool:
+        """Whether a remote may still hold objects that were never fetched (git's promisor packs)."""
+        packs = self.run("rev-parse", "--git-path", "objects/pack").decode("utf-8", "surrogateescape").rstrip("\n")
+        try:
+            names = os.listdir(os.path.join(self.work_tree or self.git_dir, packs))
+        except FileNotFoundError:
+            return False
+        return any(name.endswith(".promisor") for name in names)
+
 
 def _run(
     command: list[str], cwd: str | None = None, env: dict[str, str] | None = None, stdin: bytes = b""

@@ -58,6 +58,23 @@ class History(NamedTuple):
                 "the clone is shallow: commits before its boundary were not scanned; 'git fetch --unshallow' gets them",
             )
 
+        yield from self._missing()
+
+    def _missing(self) -> Iterator[Item]:
+        """Count the objects that a partial clone has left with its remote."""
+        if not self.repository.is_partial():
+            return
+        arguments = ("rev-list", "--objects", "--no-object-names", "--all", "--reflog", "--missing=print")
+        missing = 0
+        with self.repository.open(*arguments) as process:
+            assert process.stdout
+            for line in process.stdout:
+                missing += line.startswith(b"?")
+        if missing:
+            objects = "1 object is" if missing == 1 else f"{missing:,} objects are"
+            reason = f"{objects} missing from this partial clone and not scanned; nothing is fetched"
+            yield Skipped(self.repository.name, reason)
+
     def attribute(self, ids: Collection[str]) -> Mapping[str, Origin]:
         """Name the first path and the oldest commit of each object, in one pass over the graph.
 

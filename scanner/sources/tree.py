@@ -53,9 +53,12 @@ class WorkTree(NamedTuple):
             folder = os.path.dirname(name)
             if folder not in safe:
                 safe[folder] = _inside(top, folder)
-            if safe[folder]:
-                yield from _read(os.path.join(top, name), name)
-            elif os.path.lexists(os.path.join(top, name)):
+            place = os.path.join(top, name)
+            if os.path.isdir(place) and not os.path.islink(place):
+                yield Coverage(notes=(f"{name.rstrip('/')} is another repository: it is scanned when it is named itself",))
+            elif safe[folder]:
+                yield from _read(place, name)
+            elif os.path.lexists(place):
                 yield Skipped(name, "its folder is a symbolic link that leads elsewhere")
 
     def attribute(self, ids: Collection[str]) -> Mapping[str, Origin]:
@@ -91,7 +94,9 @@ def _walk(top: str) -> Iterator[Item]:
         folders = []
         for entry in found:
             if entry.is_dir(follow_symlinks=False):
-                if entry.name != ".git":
+                if entry.name == ".git":
+                    yield Coverage(notes=(f"{folder} is a repository: its history is scanned when it is named itself",))
+                else:
                     folders.append(entry.path)
             else:
                 yield from _read(entry.path, entry.path)
