@@ -52,19 +52,34 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "no rule left": (["scan", "--rule", "private-key", "--exclude-rule", "private-key", "."], "no rule is left"),
     "an output in no folder": (["scan", "-f", "json", "-o", "no/where.json", "."], "the folder"),
     "an output that is a folder": (["scan", "-f", "json", "-o", "plain", "."], "is a folder; name a file in it"),
-    "an output without its format": (["scan", "-f", "json", "-o", "a", "-o", "b", "."], "--output b: name its --format before it"),
+    "an output without its format": (
+        ["scan", "-f", "json", "-o", "a", "-o", "b", "."],
+        "--output b: name its --format before it",
+    ),
     "two formats in one place": (["scan", "-f", "json", "-f", "text", "."], "two formats cannot share standard output"),
     "an empty range": (["scan", "--range", "HEAD..HEAD"], "the range is empty: there was no commit to scan"),
     "a revision that does not exist": (["scan", "--range", "nope..HEAD"], "no commit is called 'nope'"),
     "a revision that is an option": (["scan", "--range=--output=x..HEAD"], "no commit is called '--output=x'"),
     "no range": (["scan", "--range", "HEAD"], "write it as A..B"),
-    "a missing configuration": (["scan", "--config", "none.yaml", "."], "none.yaml: cannot read the configuration: No such file"),
+    "a missing configuration": (
+        ["scan", "--config", "none.yaml", "."],
+        "none.yaml: cannot read the configuration: No such file",
+    ),
     "a configuration that is no YAML": (["scan", "--config", "broken.yaml", "."], "broken.yaml:3: not valid YAML"),
-    "an unknown section": (["scan", "--config", "section.yaml", "."], "section.yaml:1: field 'rule' is not known (did you mean 'rules'?)"),
-    "an unknown key": (["scan", "--config", "key.yaml", "."], "key.yaml:2: field 'rules.disabled' is not known (did you mean 'disable'?)"),
+    "an unknown section": (
+        ["scan", "--config", "section.yaml", "."],
+        "section.yaml:1: field 'rule' is not known (did you mean 'rules'?)",
+    ),
+    "an unknown key": (
+        ["scan", "--config", "key.yaml", "."],
+        "key.yaml:2: field 'rules.disabled' is not known (did you mean 'disable'?)",
+    ),
     "a wrong value": (["scan", "--config", "value.yaml", "."], "value.yaml:2: field 'paths.exclude' must be a list of texts"),
     "a rule that does not exist": (["scan", "--config", "rule.yaml", "."], "rule.yaml: field 'rules': no rule is called 'aws'"),
-    "a key that stands twice": (["scan", "--config", "twice.yaml", "."], "twice.yaml:3: not valid YAML: the key 'paths' stands twice"),
+    "a key that stands twice": (
+        ["scan", "--config", "twice.yaml", "."],
+        "twice.yaml:3: not valid YAML: the key 'paths' stands twice",
+    ),
     "a bare repository, staged": (["scan", "--staged", "bare"], "bare: is a bare repository; nothing can be staged there"),
     "a bare repository, files only": (["scan", "--no-history", "bare"], "bare: is a bare repository; it has no files"),
     "a repository with no commit": (["scan", "empty"], "the repository has no commit yet: there is no history to scan"),
@@ -142,7 +157,9 @@ def test_a_corrupt_object_is_skipped_and_the_rest_is_scanned(repo: Repo, secrets
 
 
 @pytest.mark.skipif(os.name == "nt", reason="permissions are others there")
-def test_an_unreadable_file_is_skipped_and_the_rest_is_scanned(tmp_path: Path, secrets: Secrets, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreadable_file_is_skipped_and_the_rest_is_scanned(
+    tmp_path: Path, secrets: Secrets, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Root can read everything, so the refusal is played by the call that reads."""
     from scanner.pipeline import scan
     from scanner.sources import tree
@@ -156,9 +173,11 @@ def test_an_unreadable_file_is_skipped_and_the_rest_is_scanned(tmp_path: Path, s
             raise PermissionError(13, "Permission denied")
         return real(path, *arguments)
 
-    monkeypatch.setattr(tree.os, "open", refuse)
+    monkeypatch.setattr("os.open", refuse)
     report = scan([tree.Folder(str(tmp_path))])
-    assert [(os.path.basename(row.what), row.reason) for row in report.skipped] == [("a.txt", "cannot be read: Permission denied")]
+    assert [(os.path.basename(row.what), row.reason) for row in report.skipped] == [
+        ("a.txt", "cannot be read: Permission denied")
+    ]
     assert len(report.findings) == 2
 
 

@@ -20,7 +20,24 @@ from scanner.rules import load_builtin, pattern_width
 
 RULES = load_builtin()
 PIECES = [expand(text).encode() for rule in RULES.rules for text in (*rule.examples, *rule.negatives)]
-NOISE = [b" ", b"\n", b"=", b"'", b'"', b"\\n", b"secret", b"aws_", b"key", b"password: ", b"AKIA", b"-----BEGIN ", b"\xff", b"\0", b"a", b"/"]
+NOISE = [
+    b" ",
+    b"\n",
+    b"=",
+    b"'",
+    b'"',
+    b"\\n",
+    b"secret",
+    b"aws_",
+    b"key",
+    b"password: ",
+    b"AKIA",
+    b"-----BEGIN ",
+    b"\xff",
+    b"\0",
+    b"a",
+    b"/",
+]
 
 
 def found(engine: HyperscanEngine | RegexEngine, data: bytes) -> list[tuple[str, int, int, tuple[str, ...]]]:
@@ -63,7 +80,9 @@ def test_both_engines_find_the_same(engines: tuple[HyperscanEngine, RegexEngine]
 
 @settings(max_examples=100, deadline=None, derandomize=True)
 @given(data=st.text(alphabet="abAB01-_ \n", max_size=300).map(str.encode), before=st.integers(0, 40))
-@pytest.mark.parametrize("pattern", [rb"(?<![a-b])(?P<secret>[ab]{2,5})(?![ab0])", rb"\b(?P<secret>[A-B]{3})\b", rb"(?m)^(?P<secret>a.{0,4}b)$"])
+@pytest.mark.parametrize(
+    "pattern", [rb"(?<![a-b])(?P<secret>[ab]{2,5})(?![ab0])", rb"\b(?P<secret>[A-B]{3})\b", rb"(?m)^(?P<secret>a.{0,4}b)$"]
+)
 def test_a_search_around_anchors_equals_a_search_of_everything(pattern: bytes, data: bytes, before: int) -> None:
     """The windows that are searched are an optimisation: they change no match."""
     import regex

@@ -42,7 +42,9 @@ def test_a_module_imports_only_what_stands_left_of_it() -> None:
 def test_the_core_knows_no_command_line_file_format_or_terminal() -> None:
     core = [ROOT / "scanner" / f"{name}.py" for name in ("model", "pipeline", "group", "filters", "engine")]
     for file in core:
-        names = {alias.name for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Import) for alias in node.names}
+        names = {
+            alias.name for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Import) for alias in node.names
+        }
         assert not names & {"argparse", "json", "yaml", "rich", "sys"}, file
 
 

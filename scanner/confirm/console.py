@@ -19,11 +19,11 @@ NEAR = 1500
 _PASSWORD = regex.compile(
     rb"(?i)(?<![A-Za-z0-9])(?:pass(?:word|wort|code|phrase|wd)?|pwd|pw|kennwort|mot de passe|contrase(?:\xc3\xb1|n)a|senha)"
     rb"(?:[ \t]*\([^)\n]{0,30}\))?[\"'*`_]{0,3}[ \t]*(?::|=+>?|->|\xe2\x86\x92|\||\t| is | ist | - )[ \t\"'*`_|]{0,6}"
-    rb"(?P<secret>[^\s\"'`|<>]{6,128})"
+    rb"(?P<secret>(?:(?!\\[nrt])[^\s\"'`|<>]){6,128})"
 )
 _PASSWORD_NEXT_LINE = regex.compile(
     rb"(?im)^[ \t>*-]{0,4}(?:console |temporary |initial |your )?pass(?:word|wort|wd)[ \t:]*"
-    rb"\r?\n[ \t>]*(?P<secret>[^\s\"'`|<>]{6,128})[ \t]*\r?$"
+    rb"\r?\n[ \t>]*(?P<secret>(?:(?!\\[nrt])[^\s\"'`|<>]){6,128})[ \t]*\r?$"
 )
 _USER = regex.compile(
     rb"(?i)(?:user[ _-]?name|user|login|benutzer(?:name)?|iam user)[\"'*`_]{0,3}[ \t]*(?::|=|\||\t|,| is |\n)"
@@ -32,7 +32,7 @@ _CSV = regex.compile(
     rb"(?i)(?:^|\n)\xef?\xbb?\xbf?(?P<head>[^\n]*\bpassword\b[^\n]*(?:console|sign-?in|login)[^\n]*)\r?\n(?P<row>[^\n]+)"
 )
 _NO_VALUE = regex.compile(
-    rb"(?i)\A(?:x+|\*+|\.+|_+|-+|<.*|.*[{]{2}.*|.*\$[({].*|%.*%|your.*|my.*|enter.*|change.*|password.*|passwd.*|secret|none|null|true|false"
+    rb"(?i)\A(?:x+|[*._-]{3,}.*|<.*|.*[{]{2}.*|.*\$[({].*|%.*%|your.*|my.*|enter.*|change.*|password.*|passwd.*|secret|none|null|true|false"
     rb"|required|optional|example.*|redacted|hidden|reset|policy|https?://.*|.*\(\).*)\Z"
 )
 

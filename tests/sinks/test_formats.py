@@ -154,7 +154,9 @@ def test_the_command_hides_secrets_unless_asked(repo: Repo, secrets: Secrets) ->
     assert secret not in keyleash("hook", cwd=repo.path).stderr
 
 
-def test_a_bug_while_reporting_shows_no_secret(repo: Repo, secrets: Secrets, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bug_while_reporting_shows_no_secret(
+    repo: Repo, secrets: Secrets, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     from scanner import cli, group
 
     secret = secrets.aws_secret()

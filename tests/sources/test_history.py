@@ -45,7 +45,12 @@ def test_stash_reflog_and_unreachable_objects(repo: Repo, secrets: Secrets) -> N
     repo.git("hash-object", "-w", "--stdin", stdin=secrets.pem("sec1").encode())
     report = history(repo)
     assert rule_ids(report) == [*PAIR, "private-key", "private-key"]
-    via = sorted((where.origin.via, where.origin.commit) for row in report.findings for where in row.locations if row.rule.id == "private-key")
+    via = sorted(
+        (where.origin.via, where.origin.commit)
+        for row in report.findings
+        for where in row.locations
+        if row.rule.id == "private-key"
+    )
     assert via == [("history", gone), ("history, unreachable", None)]
 
 
@@ -76,7 +81,9 @@ def test_a_missing_object_is_reported(repo: Repo, secrets: Secrets, tmp_path: Pa
     partial = Repo.__new__(Repo)
     partial.path = tmp_path / "partial"
     report = history(partial)
-    assert [row.reason for row in report.skipped] == ["1 object is missing from this partial clone and not scanned; nothing is fetched"]
+    assert [row.reason for row in report.skipped] == [
+        "1 object is missing from this partial clone and not scanned; nothing is fetched"
+    ]
 
 
 def test_a_truncated_object_does_not_hide_those_behind_it(repo: Repo, secrets: Secrets) -> None:

@@ -51,7 +51,9 @@ def test_no_link_leads_out(repo: Repo, secrets: Secrets, tmp_path: Path) -> None
     (repo.path / "link.txt").symlink_to(outside / "k.txt")
     report = tree(repo)
     assert rule_ids(report) == []
-    assert [(row.what, row.reason) for row in report.skipped] == [("dir/k.txt", "its folder is a symbolic link that leads elsewhere")]
+    assert [(row.what, row.reason) for row in report.skipped] == [
+        ("dir/k.txt", "its folder is a symbolic link that leads elsewhere")
+    ]
     assert rule_ids(scan([Folder(str(repo.path))])) == []
 
 
