@@ -7,6 +7,7 @@ scan finds. A cache that cannot be read or written never stops a run.
 from __future__ import annotations
 
 import os
+import sys
 
 
 def folder() -> str:
@@ -14,6 +15,11 @@ def folder() -> str:
     named = os.environ.get("KEYLEASH_CACHE")
     if named:
         return named
+    if sys.platform == "linux":
+        # What platformdirs answers here; importing it would cost a hook 10 ms on every commit.
+        # Source: the XDG Base Directory Specification, which has relative paths ignored.
+        place = os.environ.get("XDG_CACHE_HOME", "")
+        return os.path.join(place if os.path.isabs(place) else os.path.expanduser("~/.cache"), "keyleash")
     from platformdirs import user_cache_dir
 
     return user_cache_dir("keyleash", appauthor=False)

@@ -78,7 +78,8 @@ def parser() -> argparse.ArgumentParser:
         epilog="'keyleash COMMAND --help' explains a command with examples.",
     )
     top.add_argument("--version", action="version", version=f"keyleash {__version__}")
-    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    # Without `prog`, argparse formats a usage line to find it out, and that imports much.
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True, prog="keyleash")
     _add_scan(commands)
     _add_hook(commands)
     _add_rules(commands)
@@ -130,7 +131,7 @@ def _add_hook(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 def _add_rules(commands: argparse._SubParsersAction[_Parser]) -> None:
     rules = _add(commands, "rules", "list, show and check rules", _RULES_EXAMPLES)
-    actions = rules.add_subparsers(dest="action", metavar="ACTION", required=True)
+    actions = rules.add_subparsers(dest="action", metavar="ACTION", required=True, prog="keyleash rules")
     actions.add_parser("list", help="list the built-in rules")
     show = actions.add_parser("show", help="show a rule: why it matters, what to do, its pattern and examples")
     show.add_argument("id", metavar="ID")

@@ -7,8 +7,6 @@ itself only when the caller asks for it by name.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Callable, Collection, Mapping
 
 from scanner.model import LEVELS, Blob, Chunk, Finding, Location, Match, Origin
@@ -26,6 +24,9 @@ def fingerprint(match: Match, key: bytes = DEFAULT_KEY) -> str:
     What a person could have chosen is hashed with scrypt, so that a published report does
     not let a password be guessed at the speed of a plain hash.
     """
+    import hashlib  # OpenSSL takes 3 ms to load, and most commits hold nothing to hash
+    import hmac
+
     message = match.rule.id.encode() + b"\0" + match.secret
     if match.rule.guessable:
         message = hashlib.scrypt(message, salt=key, n=4096, r=8, p=1, dklen=32)

@@ -136,3 +136,15 @@ def test_a_match_shows_no_secret_in_its_repr(rules: RuleSet) -> None:
     assert "verysecret" not in f"{match!r}{match}{[match]}"
     blob = Blob(b"very" + b"secret", Origin("test"))
     assert "verysecret" not in f"{blob!r}{blob}"
+
+
+def test_the_cache_folder_is_where_platformdirs_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    from platformdirs import user_cache_dir
+
+    monkeypatch.delenv("KEYLEASH_CACHE")
+    for value in ("", "relative/cache", "/absolute/cache"):
+        monkeypatch.setenv("XDG_CACHE_HOME", value)
+        if not value.startswith("relative"):  # which the specification has ignored
+            assert cache.folder() == user_cache_dir("keyleash", appauthor=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative/cache")
+    assert cache.folder().startswith("/")
