@@ -85,9 +85,8 @@ def compare(title: str, ours: list[str], peer: list[str], cwd: Path, runs: int, 
             good &= ratio <= limits[name]
             verdict = f"  limit {limits[name]:.2f}: {'holds' if ratio <= limits[name] else 'MISSED'}"
         unit = "MB" if name == "memory" else "s"
-        print(
-            f"  {name:<7} {mine:8.2f} {unit:<2} to {other:8.2f} {unit:<2} ratio {ratio:.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f}){verdict}"
-        )
+        spread = f"{ratio:.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
+        print(f"  {name:<7} {mine:8.2f} {unit:<2} to {other:8.2f} {unit:<2} ratio {spread}{verdict}")
     return good
 
 
