@@ -1,12 +1,14 @@
 """Expanding the placeholders of rule examples, so that no live-looking credential is ever committed.
 
 `{{digits:12}}` becomes twelve digits, and so on for the kinds in `ALPHABETS`; `{{pem:KIND}}`
-becomes a freshly derived elliptic-curve key. The values come from a fixed seed and the text's
+becomes a freshly derived elliptic-curve key, `{{ses:44}}` an SES SMTP password, and
+`{{b64:TEXT}}` the base64 of a text whose own placeholders are filled first. The values come from a fixed seed and the text's
 own content, so that an example always expands to the same text.
 """
 
 from __future__ import annotations
 
+import base64
 import random
 import re
 from collections.abc import Callable
@@ -21,6 +23,7 @@ ALPHABETS = {
     "urlsafe": "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_",
     "secret": "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
 }
+_ENCODED = re.compile(r"\{\{b64:(?P<text>[^{}]*)\}\}")
 _PLACEHOLDER = re.compile(r"\{\{(?P<kind>[a-z0-9]+):(?P<size>[a-z0-9]+)\}\}")
 
 
@@ -36,13 +39,16 @@ def expand(template: str, seed: int = 0) -> str:
 
     def fill(match: re.Match[str]) -> str:
         kind, size = match["kind"], match["size"]
+        if kind == "ses":
+            return base64.b64encode(b"\4" + source.randbytes(32)).decode()
         if kind == "pem" and size in _KEYS:
             return _KEYS[size](source)
         if kind not in ALPHABETS or not size.isdigit():
             raise ValueError(f"{match.group()} is not a known placeholder; use {', '.join(ALPHABETS)} with a length, or pem")
         return _mixed(ALPHABETS[kind], int(size), source)
 
-    return _PLACEHOLDER.sub(fill, template)
+    filled = _PLACEHOLDER.sub(fill, template)
+    return _ENCODED.sub(lambda match: base64.b64encode(match["text"].encode()).decode(), filled)
 
 
 def _mixed(alphabet: str, size: int, source: random.Random) -> str:

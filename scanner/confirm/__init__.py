@@ -22,6 +22,9 @@ CONFIRMATIONS: dict[str, tuple[str, str]] = {
     "aws-key-id": ("scanner.confirm.aws", "confirm_key_id"),
     "aws-secret-key": ("scanner.confirm.aws", "confirm_secret_key"),
     "aws-session-token": ("scanner.confirm.aws", "confirm_session_token"),
+    "aws-bedrock": ("scanner.confirm.aws_services", "confirm_bedrock"),
+    "aws-presigned": ("scanner.confirm.aws_services", "confirm_presigned"),
+    "aws-smtp": ("scanner.confirm.aws_services", "confirm_smtp"),
     "private-key": ("scanner.confirm.private_keys", "confirm"),
     "console-password": ("scanner.confirm.console", "confirm"),
 }

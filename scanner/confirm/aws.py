@@ -26,6 +26,7 @@ NAME_BYTES = 90
 """How far before a secret its name may begin. The rule's anchors allow no more."""
 
 _ID = r"(?<![A-Z0-9])(?:AKIA|ASIA|ABIA|ACCA|A3T[A-Z0-9])[A-Z2-7]{16}(?![A-Za-z0-9])"
+_LONE = "no secret beside it: it may be elsewhere in the history"
 _MIN_ID_ENTROPY = 2.8  # 16 random base32 characters have 3.5 on average, and below 2.8 once in a million
 _CANDIDATE = regex.compile(rb"(?:(?<![A-Za-z0-9/+])|(?<=\\[nrt]))[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])")
 _AWS_NEAR = regex.compile(rb"(?i)aws|amazon|(?<![a-z0-9])s3(?![0-9])")
@@ -44,10 +45,28 @@ def account_of(key_id: bytes) -> str | None:
     >>> account_of(b"ASIA" + b"QNZGKIQY56JQ7WML")
     '029608264753'
     """
-    if key_id[4:5] < b"Q":  # older ids begin with I or J and carry no account
-        return None
     bits = int.from_bytes(base64.b32decode(key_id[4:20])[:6], "big")
+    if not bits >> 47:  # older ids begin with I or J, have a first bit of 0 and carry no account
+        return None
     return f"{(bits & 0x7FFFFFFFFF80) >> 7:012d}"
+
+
+# Accounts whose keys are bait: using one alarms whoever laid it. Sources, in order: the
+# canarytokens.org keys described at https://github.com/0xCardinal/covert-canary-detection, and
+# those shown at https://onappsec.com/tag/canary-token/.
+CANARY_ACCOUNTS = frozenset({"992382622183", "595918472158"})
+
+
+def is_canary(key_id: bytes) -> bool:
+    """Whether an id is bait: its account is known for nothing else."""
+    return account_of(key_id) in CANARY_ACCOUNTS
+
+
+def _account(key_id: bytes) -> list[str]:
+    account = account_of(key_id)
+    if account is None:
+        return []
+    return [f"of account {account}" + (", whose keys are canary tokens" if account in CANARY_ACCOUNTS else "")]
 
 
 def confirm_key_id(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator[Match]:
@@ -57,15 +76,11 @@ def confirm_key_id(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator[Mat
         if not _real_id(key_id):
             continue
         start, end = match.span()
-        account = account_of(key_id)
-        evidence = ["has the form of an access key id"]
-        if account:
-            evidence.append(f"of account {account}")
         paired = any(_beside(data, start, end, *found) for found in _candidates(data, start))
-        evidence.append(
-            "its secret stands beside it" if paired else "no secret beside it: that may be elsewhere in the history"
-        )
-        yield Match(rule, start, end, key_id, tuple(evidence), "high", "high" if paired else rule.severity, _short(key_id))
+        evidence = ["has the form of an access key id", *_account(key_id)]
+        evidence.append("its secret stands beside it" if paired else "no secret beside it: it may be elsewhere in the history")
+        severity = "low" if is_canary(key_id) else "high" if paired else rule.severity
+        yield Match(rule, start, end, key_id, tuple(evidence), "high", severity, _short(key_id))
 
 
 def confirm_secret_key(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator[Match]:
@@ -74,20 +89,19 @@ def confirm_secret_key(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator
         low, high = max(0, start - 41), min(len(data), stop + 41)
         for found in _CANDIDATE.finditer(data, low, high):
             first, last = found.span()
-            if (last == high and high < len(data)) or not plausible_secret(found.group()):
+            if last == high < len(data) or not plausible_secret(found.group()):
                 continue  # cut by the window: the whole run of characters is longer
             name = _name_before(data, first)
             pair = _id_beside(data, first, last)
-            if pair is None and not (name and name[1] >= 1):
-                continue
-            evidence = []
             if pair:
-                account = account_of(pair)
-                evidence.append(f"beside the access key id {_short(pair)}" + (f" of account {account}" if account else ""))
+                evidence = [f"beside the access key id {_short(pair)}", *_account(pair)]
+                confidence, severity = "high", "low" if is_canary(pair) else "critical"
+            elif name and name[1]:
+                evidence, confidence, severity = [], "medium" if name[1] == 2 else "low", rule.severity
+            else:
+                continue
             if name:
                 evidence.append(f"named '{name[0]}'")
-            confidence = "high" if pair else ("medium" if name and name[1] == 2 else "low")
-            severity = "critical" if pair else rule.severity
             yield Match(rule, first, last, found.group(), tuple(evidence), confidence, severity)
 
 

@@ -18,7 +18,7 @@ NEAR = 1500
 
 _PASSWORD = regex.compile(
     rb"(?i)(?<![A-Za-z0-9])(?:pass(?:word|wort|code|phrase|wd)?|pwd|pw|kennwort|mot de passe|contrase(?:\xc3\xb1|n)a|senha)"
-    rb"(?:[ \t]*\([^)\n]{0,30}\))?[\"'*`_]{0,3}[ \t]*(?::|=+>?|->|\xe2\x86\x92|\||\t| is | ist | - )[ \t\"'*`_|]{0,6}"
+    rb"(?:[ \t]*\([^)\n]{0,30}\))?[\"'*`_]{0,3}[ \t]*(?::|=+>?|->|\xe2\x86\x92|[ \t]\||\t| is | ist | - )[ \t\"'*`_|]{0,6}"
     rb"(?P<secret>(?:(?!\\[nrt])[^\s\"'`|<>]){6,128})"
 )
 _PASSWORD_NEXT_LINE = regex.compile(
@@ -33,7 +33,7 @@ _CSV = regex.compile(
 )
 _NO_VALUE = regex.compile(
     rb"(?i)\A(?:x+|[*._-]{3,}.*|<.*|.*[{]{2}.*|.*\$[({].*|%.*%|your.*|my.*|enter.*|change.*|password.*|passwd.*|secret|none|null|true|false"
-    rb"|required|optional|example.*|redacted|hidden|reset|policy|https?://.*|.*\(\).*)\Z"
+    rb"|required|optional|example.*|redacted|hidden|reset|policy|https?://.*|[A-Za-z_][\w.]*\(.*)\Z"
 )
 
 
