@@ -7,7 +7,7 @@ itself only when the caller asks for it by name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from scanner.model import LEVELS, Blob, Chunk, Finding, Location, Match, Origin
 
@@ -83,8 +83,8 @@ class Groups:
 
     def findings(
         self, places: Mapping[str, Origin], excluded: Callable[[str], bool] | None = None
-    ) -> tuple[tuple[Finding, ...], int]:
-        """Return the findings, the most severe first, and how many places were excluded by their path.
+    ) -> tuple[list[Finding], int]:
+        """Return the findings and how many places were excluded by their path.
 
         `places` names the blobs that `blobs` asked about.
         """
@@ -98,9 +98,7 @@ class Groups:
                 locations = kept
             if locations:
                 found.append(self._finding(group.match, tuple(group.evidence), locations))
-        found.sort(key=lambda finding: (-LEVELS.index(finding.severity), -LEVELS.index(finding.confidence),
-                                        _order(finding.locations[0]), finding.rule.id, finding.fingerprint))  # fmt: skip
-        return tuple(found), left_out
+        return found, left_out
 
     def _finding(self, match: Match, evidence: tuple[str, ...], locations: Collection[Location]) -> Finding:
         return Finding(
@@ -113,6 +111,14 @@ class Groups:
             tuple(sorted(locations, key=_order)),
             match.secret.decode("utf-8", "backslashreplace") if self._show_secrets else None,
         )
+
+
+def ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return findings in the order of a report: the most severe first, then by place."""
+    return tuple(
+        sorted(findings, key=lambda finding: (-LEVELS.index(finding.severity), -LEVELS.index(finding.confidence),
+                                              _order(finding.locations[0]), finding.rule.id, finding.fingerprint))
+    )  # fmt: skip
 
 
 def _order(where: Location) -> tuple[object, ...]:

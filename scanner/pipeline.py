@@ -10,8 +10,8 @@ from scanner.confirm import confirmation
 from scanner.decode import chunks
 from scanner.engine import Engine, open_engine
 from scanner.filters import reason_to_drop
-from scanner.group import DEFAULT_KEY, Groups
-from scanner.model import Blob, Chunk, Coverage, Match, Origin, Report, RuleSet, Skipped, Source
+from scanner.group import DEFAULT_KEY, Groups, ordered
+from scanner.model import Blob, Chunk, Coverage, Finding, Match, Origin, Report, RuleSet, Skipped, Source
 from scanner.rules import load_builtin
 
 
@@ -55,7 +55,15 @@ def scan(
     findings, left_out = groups.findings(places, excluded)
     if left_out:
         coverage = coverage.plus(Coverage(notes=(f"{left_out} places of credentials are left out by the configuration",)))
-    return Report(findings, tuple(skipped), coverage, rules, engine.name)
+    return Report(_finished(findings), tuple(skipped), coverage, rules, engine.name)
+
+
+def _finished(findings: list[Finding]) -> tuple[Finding, ...]:
+    if not findings:
+        return ()
+    from scanner.pairs import join  # it knows what confirmations know, which a clean scan never loads
+
+    return ordered(join(findings))
 
 
 def matches(blob: Blob, engine: Engine, rules: RuleSet) -> Iterator[tuple[Match, Chunk] | Skipped]:

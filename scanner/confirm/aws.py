@@ -26,7 +26,7 @@ NAME_BYTES = 90
 """How far before a secret its name may begin. The rule's anchors allow no more."""
 
 _ID = r"(?<![A-Z0-9])(?:AKIA|ASIA|ABIA|ACCA|A3T[A-Z0-9])[A-Z2-7]{16}(?![A-Za-z0-9])"
-_LONE = "no secret beside it: it may be elsewhere in the history"
+LONE = "no secret beside it: it may be elsewhere in the history"
 _MIN_ID_ENTROPY = 2.8  # 16 random base32 characters have 3.5 on average, and below 2.8 once in a million
 _CANDIDATE = regex.compile(rb"(?:(?<![A-Za-z0-9/+])|(?<=\\[nrt]))[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])")
 _AWS_NEAR = regex.compile(rb"(?i)aws|amazon|(?<![a-z0-9])s3(?![0-9])")

@@ -101,3 +101,28 @@ def test_a_truncated_object_does_not_hide_those_behind_it(repo: Repo, secrets: S
     report = history(repo)
     assert rule_ids(report) == PAIR
     assert [row.what for row in report.skipped] == [f"object {id}"]
+
+
+def test_an_id_and_its_secret_in_two_versions_of_a_file_are_joined(repo: Repo, secrets: Secrets) -> None:
+    key_id, secret = secrets.aws_id(), secrets.aws_secret()
+    repo.commit("deploy.sh", f"export AWS_ACCESS_KEY_ID={key_id}\n")
+    repo.commit("deploy.sh", f"\nexport AWS_SECRET_ACCESS_KEY={secret}\n")
+    found = {finding.rule.id: finding for finding in history(repo).findings}
+    assert "its secret is in deploy.sh, line 2" in found["aws-access-key-id"].evidence
+    pair = found["aws-secret-access-key"]
+    assert f"the access key id AKIA…{key_id[-4:]} is in deploy.sh, line 1" in pair.evidence
+    assert (pair.severity, pair.confidence) == ("critical", "high")
+
+
+def test_an_id_and_its_secret_in_two_files_of_a_commit_are_joined(repo: Repo, secrets: Secrets) -> None:
+    repo.stage("id.txt", secrets.aws_id())
+    repo.commit("secret.txt", f"AWS_SECRET_ACCESS_KEY={secrets.aws_secret()}\n")
+    assert [finding.severity for finding in history(repo).findings] == ["critical", "high"]
+
+
+def test_two_secrets_for_one_id_are_not_guessed_at(repo: Repo, secrets: Secrets) -> None:
+    repo.stage("id.txt", secrets.aws_id())
+    for name in "ab":
+        repo.stage(f"{name}.txt", f"AWS_SECRET_ACCESS_KEY={secrets.aws_secret()}\n")
+    repo.git("commit", "-q", "-m", "three files")
+    assert [finding.severity for finding in history(repo).findings] == ["high", "high", "medium"]

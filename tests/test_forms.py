@@ -1,0 +1,63 @@
+"""Every form of a leak, wherever it is met: as a file, staged, in history. One repository holds them all."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from scanner import gitcommand
+from scanner.examples import expand
+from scanner.model import Source
+from scanner.pipeline import scan
+from scanner.sources.history import History
+from scanner.sources.staged import Staged
+from scanner.sources.tree import WorkTree
+from tests.confirm.test_aws import ALONE, NEAR_MISSES, NO_IDS, PAIRS, fill
+from tests.confirm.test_console import COMMANDS, MAILS, NO_MAILS
+from tests.conftest import Repo, Secrets
+
+Found = dict[str, set[tuple[str, int, int, str]]]
+
+
+def found(source: Source) -> Found:
+    """By path: rule, line, column and fingerprint of what a source yields."""
+    report = scan([source])
+    assert report.skipped == ()
+    places: Found = defaultdict(set)
+    for finding in report.findings:
+        for where in finding.locations:
+            places[where.origin.path or ""].add((finding.rule.id, where.line, where.column, finding.fingerprint))
+    return places
+
+
+def test_every_form_is_found_as_a_file_staged_and_in_history(repo: Repo, secrets: Secrets) -> None:
+    forms: dict[str, tuple[str, set[str]]] = {}
+    for name, text in PAIRS.items():
+        content = fill(text, secrets.aws_id(), secrets.aws_secret(), "IQoJb3JpZ2lu" + secrets.aws_secret() * 5)
+        forms[f"pair {name}"] = content, {"aws-access-key-id", "aws-secret-access-key"}
+    for name, text in ALONE.items():
+        forms[f"alone {name}"] = fill(text, "", secrets.aws_secret()), {"aws-secret-access-key"}
+    for name, text in MAILS.items():
+        forms[f"mail {name}"] = expand(text).replace("<PW>", secrets.password()), {"aws-console-password"}
+    for rule, texts in COMMANDS.items():
+        for number, text in enumerate(texts):
+            forms[f"{rule} {number}"] = expand(text).replace("<PW>", secrets.password()), {rule}
+    for name, text in {**NEAR_MISSES, **NO_IDS, **NO_MAILS}.items():
+        if "beside an id" not in name:
+            forms[f"near miss {name}"] = expand(text).replace("<PW>", secrets.password()), set()
+    for name, (content, _) in forms.items():
+        repo.write(f"{name.replace('/', '-')}.txt", content)
+    repo.git("add", "-A")
+    repository = gitcommand.find(str(repo.path))
+    assert repository
+
+    tree, staged = found(WorkTree(repository)), found(Staged(repository))
+    repo.git("commit", "-q", "-m", "everything")
+    history = found(History(repository))
+    repo.git("gc", "-q")
+    packed = found(History(repository))
+
+    assert len(forms) > 180
+    for name, (content, rules) in forms.items():
+        path = f"{name.replace('/', '-')}.txt"
+        assert {row[0] for row in tree[path]} - {"aws-session-token"} == rules, (name, content)
+        assert tree[path] == staged[path] == history[path] == packed[path], name
