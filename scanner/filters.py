@@ -8,6 +8,10 @@ from collections.abc import Callable
 from scanner.model import Chunk, Match
 
 _ALLOW = re.compile(rb"keyleash:allow(?P<ids>(?:[ \t]+[a-z0-9]+(?:-[a-z0-9]+)+,?)*)")
+_DUMMY = re.compile(
+    rb"(?i)(?:(?:my|your|the|some|a|test|dummy|fake|sample|user|secret|super|new|old)?[-_ ]?)*"
+    rb"(?:pass(?:word|wd|phrase|code)?|secret|token|pwd|changeme|foobar|hunter2|xyzzy)[-_0-9!.]{0,4}\Z"
+)
 _LINE = 2000
 """Bytes on either side of a match in which its line, and the one before, may hold a comment."""
 
@@ -19,6 +23,8 @@ def placeholder(match: Match, chunk: Chunk) -> str | None:
         return "is a documentation example"
     if len(secret) >= 12 and len(set(secret)) <= 4:
         return "repeats a few characters, as a placeholder does"
+    if match.rule.guessable and _DUMMY.match(secret):
+        return "is a word that stands for a password"
     return None
 
 

@@ -31,6 +31,7 @@ CONFIRMATIONS = (
     "aws-bedrock",
     "aws-presigned",
     "aws-smtp",
+    "basic-auth",
     "private-key",
     "console-password",
 )

@@ -25,6 +25,7 @@ CONFIRMATIONS: dict[str, tuple[str, str]] = {
     "aws-bedrock": ("scanner.confirm.aws_services", "confirm_bedrock"),
     "aws-presigned": ("scanner.confirm.aws_services", "confirm_presigned"),
     "aws-smtp": ("scanner.confirm.aws_services", "confirm_smtp"),
+    "basic-auth": ("scanner.confirm.basic", "confirm"),
     "private-key": ("scanner.confirm.private_keys", "confirm"),
     "console-password": ("scanner.confirm.console", "confirm"),
 }
