@@ -1,7 +1,7 @@
 """Expanding the placeholders of rule examples, so that no live-looking credential is ever committed.
 
 `{{digits:12}}` becomes twelve digits, and so on for the kinds in `ALPHABETS`; `{{pem:KIND}}`
-becomes a freshly derived elliptic-curve key, `{{ses:44}}` an SES SMTP password, and
+becomes a freshly derived key in one of the forms of `_KEYS`, `{{ses:44}}` an SES SMTP password, and
 `{{b64:TEXT}}` the base64 of a text whose own placeholders are filled first. The values come from a fixed seed and the text's
 own content, so that an example always expands to the same text.
 """
@@ -9,9 +9,14 @@ own content, so that an example always expands to the same text.
 from __future__ import annotations
 
 import base64
+import hashlib
 import random
 import re
 from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric import ec
 
 ALPHABETS = {
     "digits": "0123456789",
@@ -63,17 +68,107 @@ def _mixed(alphabet: str, size: int, source: random.Random) -> str:
 def _pem(form: str) -> Callable[[random.Random], str]:
     def make(source: random.Random) -> str:
         from cryptography.hazmat.primitives import serialization
-        from cryptography.hazmat.primitives.asymmetric import ec
 
-        key = ec.derive_private_key(source.getrandbits(255), ec.SECP256R1())
         formats = {
             "pkcs8": serialization.PrivateFormat.PKCS8,
             "sec1": serialization.PrivateFormat.TraditionalOpenSSL,
             "openssh": serialization.PrivateFormat.OpenSSH,
         }
-        return key.private_bytes(serialization.Encoding.PEM, formats[form], serialization.NoEncryption()).decode()
+        return (
+            _curve_key(source).private_bytes(serialization.Encoding.PEM, formats[form], serialization.NoEncryption()).decode()
+        )
 
     return make
 
 
-_KEYS = {form: _pem(form) for form in ("pkcs8", "sec1", "openssh")}
+def _curve_key(source: random.Random) -> ec.EllipticCurvePrivateKey:
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    return ec.derive_private_key(source.getrandbits(255), ec.SECP256R1())
+
+
+def _ed25519(source: random.Random) -> tuple[bytes, bytes]:
+    """Return the private and the public half of a key, 32 bytes each."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    secret = source.randbytes(32)
+    return secret, Ed25519PrivateKey.from_private_bytes(secret).public_key().public_bytes_raw()
+
+
+def _putty(source: random.Random) -> str:
+    from scanner.confirm.keys_read import wire_string
+    from scanner.confirm.keys_ssh import putty_mac
+
+    secret, public = _ed25519(source)
+    blob, section = wire_string(b"ssh-ed25519") + wire_string(public), wire_string(secret)
+    mac = putty_mac(3, (b"ssh-ed25519", b"none", b"example", blob, section))
+    coded, private = base64.b64encode(blob).decode(), base64.b64encode(section).decode()
+    return (
+        "PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\nComment: example\n"
+        f"Public-Lines: 2\n{coded[:64]}\n{coded[64:]}\nPrivate-Lines: 1\n{private}\nPrivate-MAC: {mac}\n"
+    )
+
+
+def _jwk(source: random.Random) -> str:
+    secret, public = (base64.urlsafe_b64encode(half).decode().rstrip("=") for half in _ed25519(source))
+    return f'{{"kty":"OKP","crv":"Ed25519","x":"{public}","d":"{secret}"}}'
+
+
+def _pgp(source: random.Random) -> str:
+    """Return an unencrypted Ed25519 key of version 4 with its checksum (RFC 4880, RFC 9580)."""
+    from scanner.confirm.keys_pgp import crc24
+
+    secret, public = _ed25519(source)
+    number = int.from_bytes(secret, "big")
+    coded = number.bit_length().to_bytes(2, "big") + number.to_bytes((number.bit_length() + 7) // 8, "big")
+    curve = bytes.fromhex("092b06010401da470f01")
+    body = b"\4" + source.randbytes(4) + b"\x16" + curve + (263).to_bytes(2, "big") + b"\x40" + public
+    body += b"\0" + coded + (sum(coded) & 0xFFFF).to_bytes(2, "big")
+    packet = b"\xc5" + bytes([len(body)]) + body
+    text = base64.b64encode(packet).decode()
+    check = base64.b64encode(crc24(packet).to_bytes(3, "big")).decode()
+    lines = "\n".join(text[at : at + 64] for at in range(0, len(text), 64))
+    return f"-----BEGIN PGP PRIVATE KEY BLOCK-----\n\n{lines}\n={check}\n-----END PGP PRIVATE KEY BLOCK-----"
+
+
+def _age(source: random.Random) -> str:
+    from scanner.confirm.keys_age import encode
+
+    return encode("age-secret-key-", source.randbytes(32)).upper()
+
+
+def _wireguard(source: random.Random) -> str:
+    raw = bytearray(source.randbytes(32))
+    raw[0], raw[31] = raw[0] & 0xF8, raw[31] & 0x7F | 0x40
+    return base64.b64encode(raw).decode()
+
+
+def _minisign(source: random.Random) -> str:
+    secret, public = _ed25519(source)
+    number = source.randbytes(8)
+    check = hashlib.blake2b(b"Ed" + number + secret + public, digest_size=32).digest()
+    return base64.b64encode(b"Ed\0\0B2" + bytes(48) + number + secret + public + check).decode()
+
+
+def _pkcs12(source: random.Random) -> str:
+    """Return, as base64, a store with one key that is not encrypted (RFC 7292 4.2.1)."""
+    from cryptography.hazmat.primitives import serialization
+
+    from scanner.confirm.keys_der import OCTETS, SEQUENCE, write, write_integer, write_oid
+
+    key = _curve_key(source).private_bytes(
+        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+    def content(data: bytes) -> bytes:
+        return write(SEQUENCE, write_oid("1.2.840.113549.1.7.1") + write(0xA0, write(OCTETS, data)))
+
+    bag = write(SEQUENCE, write_oid("1.2.840.113549.1.12.10.1.1") + write(0xA0, key))
+    safe = write(SEQUENCE, content(write(SEQUENCE, bag)))
+    return base64.b64encode(write(SEQUENCE, write_integer(3) + content(safe))).decode()
+
+
+_KEYS: dict[str, Callable[[random.Random], str]] = {
+    **{form: _pem(form) for form in ("pkcs8", "sec1", "openssh")},
+    "putty": _putty, "jwk": _jwk, "pgp": _pgp, "age": _age, "wireguard": _wireguard, "minisign": _minisign, "pkcs12": _pkcs12,
+}  # fmt: skip

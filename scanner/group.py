@@ -109,8 +109,18 @@ class Groups:
             redact(match),
             evidence,
             tuple(sorted(locations, key=_order)),
-            match.secret.decode("utf-8", "backslashreplace") if self._show_secrets else None,
+            _shown(match.secret) if self._show_secrets else None,
         )
+
+
+def _shown(secret: bytes) -> str:
+    """Return a secret as text; the bytes of a key, which are none, as base64."""
+    try:
+        return secret.decode("utf-8")
+    except UnicodeDecodeError:
+        import base64
+
+        return "base64:" + base64.b64encode(secret).decode()
 
 
 def ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:

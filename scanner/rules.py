@@ -33,6 +33,11 @@ CONFIRMATIONS = (
     "aws-smtp",
     "basic-auth",
     "private-key",
+    "pgp-private-key",
+    "age-secret-key",
+    "wireguard-private-key",
+    "minisign-secret-key",
+    "key-store",
     "console-password",
 )
 """Names of the functions in `scanner.confirm`; a test holds the two together."""

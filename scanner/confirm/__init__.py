@@ -27,6 +27,11 @@ CONFIRMATIONS: dict[str, tuple[str, str]] = {
     "aws-smtp": ("scanner.confirm.aws_services", "confirm_smtp"),
     "basic-auth": ("scanner.confirm.basic", "confirm"),
     "private-key": ("scanner.confirm.private_keys", "confirm"),
+    "pgp-private-key": ("scanner.confirm.keys_pgp", "confirm"),
+    "age-secret-key": ("scanner.confirm.keys_age", "confirm"),
+    "wireguard-private-key": ("scanner.confirm.keys_wireguard", "confirm"),
+    "minisign-secret-key": ("scanner.confirm.keys_minisign", "confirm"),
+    "key-store": ("scanner.confirm.keys_stores", "confirm"),
     "console-password": ("scanner.confirm.console", "confirm"),
 }
 

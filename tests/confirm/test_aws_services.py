@@ -20,8 +20,9 @@ def test_a_long_term_bedrock_key_says_its_account(find: Find) -> None:
 def test_a_short_term_bedrock_key_says_signer_and_end(find: Find, secrets: Secrets) -> None:
     key_id = secrets.aws_id("ASIA")
     url = (
-        f"bedrock.amazonaws.com/?Action=CallWithBearerToken&X-Amz-Credential={key_id}%2F20260101%2Fus-east-1%2Fbedrock%2Faws4_request"
-        f"&X-Amz-Date=20260101T100000Z&X-Amz-Expires=43200&X-Amz-Security-Token={'a1B2' * 90}&X-Amz-Signature={expand('{{hex:64}}')}"
+        f"bedrock.amazonaws.com/?Action=CallWithBearerToken&X-Amz-Credential={key_id}%2F20260101%2Fus-east-1%2Fbedrock"
+        f"%2Faws4_request&X-Amz-Date=20260101T100000Z&X-Amz-Expires=43200&X-Amz-Security-Token={'a1B2' * 90}"
+        f"&X-Amz-Signature={expand('{{hex:64}}')}"
     )
     key = "bedrock-api-key-" + base64.b64encode(url.encode()).decode()
     (match,) = [match for match in find(f"token={key}") if match.rule.id == "aws-bedrock-api-key"]
