@@ -10,7 +10,7 @@ from scanner.model import Chunk, Match
 _ALLOW = re.compile(rb"keyleash:allow(?P<ids>(?:[ \t]+[a-z0-9]+(?:-[a-z0-9]+)+,?)*)")
 _DUMMY = re.compile(
     rb"(?i)(?:(?:my|your|the|some|a|test|dummy|fake|sample|user|secret|super|new|old)?[-_ ]?)*"
-    rb"(?:pass(?:word|wd|phrase|code)?|secret|token|pwd|changeme|foobar|hunter2|xyzzy)[-_0-9!.]{0,4}\Z"
+    rb"(?:pass(?:word|wd|phrase|code)?|secret|token|pwd|changeme|foobar|hunter2|xyzzy|qwerty|letmein|123456)[-_0-9!.]{0,4}\Z"
 )
 _LINE = 2000
 """Bytes on either side of a match in which its line, and the one before, may hold a comment."""

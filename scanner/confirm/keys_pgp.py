@@ -15,9 +15,13 @@ from dataclasses import dataclass, field
 from scanner.confirm.keys_armour import Work
 from scanner.confirm.keys_text import MARKER, bodies, body_stop, label_of, mark_before, written_until
 from scanner.confirm.pattern import windows
+from scanner.confirm.text import entropy
 from scanner.model import Match, Rule
 
 _MARGIN = 64
+_LEAST = 300
+_RANDOM = 6.5
+"""Bytes, and bits a byte, below which a block that cannot be read is no key: 300 random bytes have 7.1."""
 _ALGORITHMS = {
     1: "RSA", 2: "RSA", 3: "RSA", 16: "ElGamal", 17: "DSA", 18: "ECDH", 19: "ECDSA", 20: "ElGamal", 22: "EdDSA",
     25: "X25519", 26: "X448", 27: "Ed25519", 28: "Ed448",
@@ -69,11 +73,11 @@ def confirm(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator[Match]:
 def _match(rule: Rule, start: int, end: int, base64: bytes, complete: bool) -> Match | None:
     raw, check = dearmour(base64)
     packets, whole = read_packets(raw)
-    if not packets or packets[0].tag != _SECRET_KEY:
-        return None
+    if packets and whole and packets[0].tag != _SECRET_KEY:
+        return None  # another kind of block under this label
     keys = [key for packet in packets if packet.tag in (_SECRET_KEY, _SECRET_SUBKEY) for key in [_key(packet.body)] if key]
     if not keys:
-        return None
+        return _outline(rule, start, end, raw) if complete else None
     held = [key for key in keys if not key.stub]
     main = held[0] if held else keys[0]
     protection = next((key.protection for key in held if not key.protection), main.protection)
@@ -93,6 +97,14 @@ def _match(rule: Rule, start: int, end: int, base64: bytes, complete: bool) -> M
     confidence = "low" if not held else "high" if sound else "medium"
     redacted = f"OpenPGP {main.kind} {main.bits} private key {keys[0].fingerprint[-16:]}"
     return Match(rule, start, end, raw, tuple(evidence), confidence, severity, redacted)
+
+
+def _outline(rule: Rule, start: int, end: int, raw: bytes) -> Match | None:
+    """Return a match for a block whose packets cannot be read, when it begins, is long and is random as a key is."""
+    if len(raw) < _LEAST or raw[0] & 0xC0 != 0x80 or entropy(raw) < _RANDOM:
+        return None
+    evidence = ("has the outline and the length of an OpenPGP private key", "its packets cannot be read: damaged")
+    return Match(rule, start, end, raw, evidence, "low", rule.severity, f"OpenPGP private key block, {len(raw)} bytes, damaged")
 
 
 def dearmour(base64: bytes) -> tuple[bytes, bytes]:

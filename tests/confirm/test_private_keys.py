@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import random
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from scanner.examples import expand
 from scanner.model import Rule, Skipped
 from tests.confirm import keys_made as made
 from tests.confirm.keys_made import RULES, only, results, scan
+from tests.conftest import Find
 
 
 @pytest.mark.parametrize("wrapping", made.WRAPPINGS)
@@ -558,3 +560,15 @@ def test_published_key_is_of_low_severity(shape: str, monkeypatch: pytest.Monkey
     assert "published test key: somebody/something tests" in match.evidence
     assert only(made.openssh_sealed()).severity == "low"
     assert only(made.pem(made.ec_key(), made.PKCS8)).severity == "high"
+
+
+def test_an_openpgp_block_that_cannot_be_read_is_reported_with_little_confidence(find: Find) -> None:
+    """The first packet's tag stands, the rest is noise: a key that was damaged, or made unreadable on purpose."""
+    raw = b"\x95\x01\xd8" + random.Random(3).randbytes(900)
+    text = base64.b64encode(raw).decode()
+    body = "\n".join(text[start : start + 64] for start in range(0, len(text), 64))
+    label = "PGP PRIVATE KEY BLOCK"
+    (match,) = find(f"-----BEGIN {label}-----\nVersion: 1\n\n{body}\n=aB3d\n-----END {label}-----\n")
+    assert (match.rule.id, match.confidence) == ("pgp-private-key", "low")
+    assert "its packets cannot be read: damaged" in match.evidence
+    assert find(f"-----BEGIN {label}-----\n\n{'AAAA' * 200}\n-----END {label}-----\n") == []
