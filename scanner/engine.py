@@ -2,8 +2,10 @@
 
 An engine answers with anchors, pairs of (index of the rule, end offset). It may
 over-report and must never under-report: `scanner.confirm` reads the text at each anchor
-and decides. Hyperscan is the engine; the plain one, one `regex` search a rule, is the
-oracle it is tested against, and serves where there is no hyperscan wheel.
+and decides. In the same pass it looks for the triggers of `scanner.decode`, which it
+reports alike, with `FIRST` and the trigger's number for the index. Hyperscan is the
+engine; the plain one, one `regex` search a rule, is the oracle it is tested against, and
+serves where there is no hyperscan wheel.
 
 Hyperscan is not asked for start offsets: on a large set it refuses ("pattern is too
 large"), and the confirmation finds the start anyway.
@@ -15,6 +17,8 @@ import os
 from typing import TYPE_CHECKING, Any, Protocol
 
 from scanner import cache
+from scanner.decode import FIRST
+from scanner.decode import __file__ as decode_init
 from scanner.errors import RuleError, UsageError
 from scanner.model import RuleSet
 
@@ -28,7 +32,7 @@ class Engine(Protocol):
     name: str
 
     def anchors(self, data: bytes) -> Anchors:
-        """Return (rule index, end offset) pairs, in rising order of the offset."""
+        """Return (rule or trigger index, end offset) pairs, in rising order of the offset."""
 
 
 class HyperscanEngine:
@@ -41,7 +45,7 @@ class HyperscanEngine:
         self.name = f"hyperscan {version}"
         # The library names its version and the processor features in the database and refuses
         # one that does not fit, as it refuses a damaged one (it keeps a checksum).
-        cached = f"{rules.digest[:32]}-{version}.hsdb"
+        cached = f"{rules.digest[:32]}-{_triggers_state()}-{version}.hsdb"
         stored = cache.read(cached)
         if stored is not None:
             try:
@@ -57,6 +61,8 @@ class HyperscanEngine:
     def _compile(rules: RuleSet) -> hyperscan.Database:
         import hyperscan
 
+        from scanner.decode import triggers
+
         expressions: list[bytes] = []
         ids: list[int] = []
         flags: list[int] = []
@@ -65,6 +71,10 @@ class HyperscanEngine:
                 expressions.append(anchor.encode("latin-1"))
                 ids.append(index)
                 flags.append(_flags(expressions[-1], rule.id))
+        for number, trigger in enumerate(triggers.TRIGGERS):  # written so that hyperscan takes them as they are
+            expressions.append(trigger.pattern.encode("latin-1"))
+            ids.append(FIRST + number)
+            flags.append(0)
         database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
         database.compile(expressions=expressions, ids=ids, flags=flags)
         return database
@@ -77,6 +87,12 @@ class HyperscanEngine:
 
 def _collect(rule: int, start: int, end: int, flags: int, found: Any) -> None:
     found.append((rule, end))
+
+
+def _triggers_state() -> str:
+    """Return what changes with the triggers, without building them: the size and time of their file."""
+    status = os.stat(os.path.join(os.path.dirname(decode_init), "triggers.py"))
+    return f"{status.st_size:x}-{status.st_mtime_ns:x}"
 
 
 def _flags(expression: bytes, rule: str) -> int:
@@ -100,11 +116,15 @@ class RegexEngine:
     def __init__(self, rules: RuleSet) -> None:
         import regex
 
+        from scanner.decode import triggers
+
         self._patterns = [
             (index, regex.compile(anchor.encode("latin-1")))
             for index, rule in enumerate(rules.rules)
             for anchor in rule.anchors
         ]
+        for number, trigger in enumerate(triggers.TRIGGERS):
+            self._patterns.append((FIRST + number, regex.compile(trigger.pattern.encode("latin-1"))))
 
     def anchors(self, data: bytes) -> Anchors:
         found = {(index, match.end()) for index, pattern in self._patterns for match in pattern.finditer(data, overlapped=True)}

@@ -51,7 +51,7 @@ class _Group:
     def __init__(self, match: Match) -> None:
         self.match = match
         self.evidence: dict[str, None] = {}
-        self.locations: dict[Location, None] = {}
+        self.locations: dict[Location, Location] = {}  # by place alone, whichever way led there first
 
 
 class Groups:
@@ -67,7 +67,8 @@ class Groups:
         if group is None:
             group = self._groups[match.rule.id, match.secret] = _Group(match)
         group.evidence.update(dict.fromkeys(match.evidence))
-        group.locations[_location(match, chunk, blob)] = None
+        where = _location(match, chunk, blob)
+        group.locations.setdefault(where._replace(way=()), where)
         best = group.match
         surest = best if LEVELS.index(best.confidence) >= LEVELS.index(match.confidence) else match
         group.match = surest._replace(severity=max(best.severity, match.severity, key=LEVELS.index))
@@ -77,7 +78,7 @@ class Groups:
         return {
             location.blob
             for group in self._groups.values()
-            for location in group.locations
+            for location in group.locations.values()
             if location.blob and location.origin.path is None and location.origin.commit is None
         }
 
@@ -91,7 +92,8 @@ class Groups:
         left_out = 0
         found = []
         for group in self._groups.values():
-            locations = {where._replace(origin=places.get(where.blob or "", where.origin)) for where in group.locations}
+            known = group.locations.values()
+            locations = {where._replace(origin=places.get(where.blob or "", where.origin)) for where in known}
             if excluded:
                 kept = {where for where in locations if where.origin.path is None or not excluded(where.origin.path)}
                 left_out += len(locations) - len(kept)

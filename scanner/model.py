@@ -140,13 +140,16 @@ class Chunk(NamedTuple):
     `text` is the blob as UTF-8: the blob's own bytes, unless these were UTF-16. For what
     was decoded from a part of it, `data` is the decoded bytes, `way` says how they were
     reached, outermost first, as in ('base64', 'zip', 'a.env'), and `offset_of` maps an
-    offset in `data` to one in `text`. Lines and columns are counted in `text`.
+    offset in `data` to one in `text`. Lines and columns are counted in `text`. What was
+    decoded in place stands among its surroundings: `decoded` bounds the lines of `data`
+    that are new, and what touches none of them is the business of the chunk around.
     """
 
     data: bytes
     text: bytes
     way: tuple[str, ...] = ()
     offset_of: Callable[[int], int] | None = None
+    decoded: tuple[int, int] | None = None
 
     def __repr__(self) -> str:
         return _short(self, "way")

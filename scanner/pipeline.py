@@ -11,8 +11,11 @@ from scanner.decode import chunks
 from scanner.engine import Engine, open_engine
 from scanner.filters import reason_to_drop
 from scanner.group import DEFAULT_KEY, Groups, ordered
-from scanner.model import Blob, Chunk, Coverage, Finding, Match, Origin, Report, RuleSet, Skipped, Source
+from scanner.model import LEVELS, Blob, Chunk, Coverage, Finding, Match, Origin, Report, RuleSet, Skipped, Source
 from scanner.rules import load_builtin
+
+_STEP = 4096
+"""Places of matches are remembered by steps of so many bytes."""
 
 
 def scan(
@@ -68,8 +71,12 @@ def _finished(findings: list[Finding]) -> tuple[Finding, ...]:
 
 def matches(blob: Blob, engine: Engine, rules: RuleSet) -> Iterator[tuple[Match, Chunk] | Skipped]:
     """Yield each match of a blob with the chunk it stands in, and what a limit kept from being scanned."""
-    for chunk in chunks(blob.data):
-        anchors = engine.anchors(chunk.data)
+    seen = _Seen()
+    for found in chunks(blob.data, _name(blob), engine.anchors):
+        if isinstance(found, Skipped):
+            yield found
+            continue
+        chunk, anchors = found
         if not anchors:
             continue
         anchors.sort()
@@ -77,7 +84,7 @@ def matches(blob: Blob, engine: Engine, rules: RuleSet) -> Iterator[tuple[Match,
             rule = rules.rules[index]
             try:
                 for match in confirmation(rule.confirm)(rule, chunk.data, _distinct(ends)):
-                    if reason_to_drop(match, chunk) is None:
+                    if reason_to_drop(match, chunk) is None and seen.is_news(match, chunk):
                         yield match, chunk
             except TimeoutError:
                 yield Skipped(_name(blob), f"rule '{rule.id}' took too long on this text")
@@ -101,6 +108,30 @@ def _news(blob: Blob, engine: Engine, rules: RuleSet, skipped: dict[Skipped, Non
     for match, chunk in found:
         if (match.rule.id, match.secret) not in known:
             yield match, chunk
+
+
+class _Seen:
+    """The matches of one blob so far, by place in its text, to tell what decoding brought from what stood there already."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, int], list[tuple[int, int, tuple[str, ...], tuple[int, int]]]] = {}
+
+    def is_news(self, match: Match, chunk: Chunk) -> bool:
+        """Whether no chunk around this one has the rule's match there, or only with less evidence. Remembers the match."""
+        place = chunk.offset_of or int
+        start, end = place(match.start), place(match.end)
+        weight = LEVELS.index(match.confidence), LEVELS.index(match.severity)
+        steps = [(match.rule.id, step) for step in range(start // _STEP, end // _STEP + 1)]
+        around = [
+            known
+            for step in (steps if chunk.way else ())
+            for first, last, way, known in self._known.get(step, ())
+            if first <= end and start <= last and len(way) < len(chunk.way) and chunk.way[: len(way)] == way
+        ]
+        for step in steps:
+            self._known.setdefault(step, []).append((start, end, chunk.way, weight))
+        outside = chunk.decoded and (match.end <= chunk.decoded[0] or match.start >= chunk.decoded[1])
+        return all(known < weight for known in around) if around else not outside
 
 
 def _distinct(ends: Iterable[tuple[int, int]]) -> Sequence[int]:

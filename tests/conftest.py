@@ -135,14 +135,16 @@ Find = Callable[[str | bytes], list[Match]]
 
 @pytest.fixture
 def find(engine: Engine, rules: RuleSet) -> Find:
-    """The matches of a text, on each of the engines; nothing may be skipped."""
+    """The matches of a text, at their places in it, on each of the engines; nothing may be skipped."""
 
     def search(text: str | bytes) -> list[Match]:
         data = text.encode() if isinstance(text, str) else text
         found = []
         for result in matches(Blob(data, Origin("test")), engine, rules):
             assert not isinstance(result, Skipped), result
-            found.append(result[0])
+            match, chunk = result
+            place = chunk.offset_of or int
+            found.append(match._replace(start=place(match.start), end=place(match.end)))
         return found
 
     return search

@@ -1,0 +1,193 @@
+"""What a blob holds beside its own bytes: text in encodings, members of archives.
+
+The first chunk of a blob is its text. The engine reads it once, and the same pass that
+names the rules' anchors names the places where something may be encoded (`triggers`).
+Only there is anything decoded; what comes out is a chunk that the engine reads again,
+and so on inwards, to a stated depth and cost (`limits`).
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from scanner.decode import text
+from scanner.decode.kinds import HEADS, kind_of
+from scanner.decode.limits import ARCHIVES, ENCODINGS, Budget, budget_for
+from scanner.model import Chunk, Skipped
+
+if TYPE_CHECKING:
+    import regex
+
+Anchors = list[tuple[int, int]]
+Look = Callable[[bytes], Anchors]
+
+FIRST = 1 << 20
+"""The engine reports trigger `n` of `scanner.decode.triggers` as the index `FIRST + n`, above the index of every rule."""
+
+_HEADS = (*HEADS, *text.MARKS)
+
+
+def needs_whole(data: bytes) -> bool:
+    """Whether a blob must be given to `chunks` as a whole, to judge by its first 4096 bytes.
+
+    So it is for archives, compressed files, UTF-16, UTF-32 and whatever else is binary.
+    """
+    return b"\0" in data[: text.SAMPLE] or data.startswith(_HEADS)
+
+
+def chunks(data: bytes, name: str, look: Look) -> Iterator[tuple[Chunk, Anchors] | Skipped]:
+    """Yield what is to be scanned of a blob, each chunk with the anchors of the rules in it, beginning with its text.
+
+    `look` is `Engine.anchors`. `name` names the blob where a limit, a damaged archive or an
+    unknown format keeps a part of it from being scanned.
+    """
+    whole = needs_whole(data)
+    plain = text.text_of(data) if whole else data
+    anchors = look(plain)
+    if not anchors and not whole:
+        yield Chunk(plain, plain), anchors
+        return
+    triggers = _split(anchors)
+    chunk = Chunk(plain, plain)
+    yield chunk, anchors
+    if triggers or (whole and plain is data and kind_of(data)):
+        yield from _Blob(name, look, budget_for(len(data))).inside(_Layer(chunk), triggers)
+
+
+class _Layer(NamedTuple):
+    """A chunk, and through how many encodings and archives it was reached."""
+
+    chunk: Chunk
+    encodings: int = 0
+    archives: int = 0
+
+
+def _split(anchors: Anchors) -> Anchors:
+    """Take the triggers out of what the engine found, and return them."""
+    anchors.sort()
+    if not anchors or anchors[-1][0] < FIRST:
+        return []
+    first = next(place for place, anchor in enumerate(anchors) if anchor[0] >= FIRST)
+    triggers = anchors[first:]
+    del anchors[first:]
+    return triggers
+
+
+class _Blob(NamedTuple):
+    """The walk through the layers of one blob."""
+
+    name: str
+    look: Look
+    budget: Budget
+
+    def inside(self, layer: _Layer, triggers: Anchors) -> Iterator[tuple[Chunk, Anchors] | Skipped]:
+        """Yield every chunk that a layer holds, at any depth."""
+        for found in self._layers(layer, triggers):
+            if isinstance(found, Skipped):
+                yield found
+                continue
+            anchors = self.look(found.chunk.data)
+            inner = _split(anchors)
+            if found.chunk.decoded:
+                inner += _any_text(found.chunk)
+            yield found.chunk, anchors
+            yield from self.inside(found, inner)
+
+    def _layers(self, layer: _Layer, triggers: Anchors) -> Iterator[_Layer | Skipped]:
+        data = layer.chunk.data
+        kind = kind_of(data)
+        if kind:
+            yield from self._archive(layer, data, kind, 0)
+            return
+        if not triggers:
+            return
+        kinds = _kinds()
+        by_kind: dict[str, list[int]] = {}
+        for index, end in triggers:
+            by_kind.setdefault(kinds[index - FIRST], []).append(end)
+        if by_kind.pop("zip", None) and layer.archives == 0:
+            yield from self._embedded_zip(layer)
+        if by_kind:
+            yield from self._encodings(layer, {kind: sorted(set(ends)) for kind, ends in by_kind.items()})
+
+    def _encodings(self, layer: _Layer, ends: dict[str, list[int]]) -> Iterator[_Layer | Skipped]:
+        from scanner.decode import encodings
+
+        for found in encodings.decoded(layer.chunk.data, ends):
+            way = (*layer.chunk.way, found.kind)
+            if layer.encodings == ENCODINGS:
+                yield self._skipped(way, f"is more than {ENCODINGS} encodings deep")
+                return
+            if not self.budget.rewrite(len(found.data)):
+                yield self._skipped(way, "decodes to more than the limit")
+                return
+            if isinstance(found, encodings.Packed):
+                packed = layer._replace(chunk=layer.chunk._replace(way=way), encodings=layer.encodings + 1)
+                yield from self._archive(packed, found.data, found.archive, found.start)
+            else:
+                inside = Chunk(found.data, layer.chunk.text, way, _chain(layer.chunk, found.offset_of), found.lines)
+                yield _Layer(inside, layer.encodings + 1, layer.archives)
+
+    def _archive(self, layer: _Layer, data: bytes, kind: str, start: int) -> Iterator[_Layer | Skipped]:
+        """Yield the members of an archive; every place in them is the place where the archive begins."""
+        chunk = layer.chunk
+        if layer.archives == ARCHIVES:
+            yield self._skipped((*chunk.way, kind), f"is more than {ARCHIVES} archives deep")
+            return
+        from scanner.decode import archives
+
+        place = _through(chunk, start)
+        members = 0
+        for found in archives.contents(data, kind, self.budget):
+            way = (*chunk.way, *found.way)
+            if isinstance(found, archives.Member):
+                members += 1
+                member = Chunk(text.text_of(found.data), chunk.text, way, lambda _: place)
+                yield _Layer(member, layer.encodings, layer.archives + 1)
+            elif members or not layer.encodings:
+                # Encoded bytes that only begin like an archive are a constant in a program.
+                yield self._skipped(way, found.reason)
+
+    def _embedded_zip(self, layer: _Layer) -> Iterator[_Layer | Skipped]:
+        """Yield the members of a zip archive that something stands before, as in an executable jar."""
+        data = layer.chunk.data
+        if data.rfind(b"PK\x05\x06", max(0, len(data) - 65_557)) >= 0:
+            yield from self._archive(layer, data, "zip", data.find(b"PK\x03\x04"))
+
+    def _skipped(self, way: tuple[str, ...], reason: str) -> Skipped:
+        return Skipped(f"{self.name}, in {' > '.join(way)}", reason)
+
+
+def _any_text(chunk: Chunk) -> Anchors:
+    """Return triggers for any encoded text in what was itself encoded."""
+    low, high = chunk.decoded or (0, len(chunk.data))
+    return [(number, match.end()) for number, pattern in _inner_patterns() for match in pattern.finditer(chunk.data, low, high)]
+
+
+@functools.cache
+def _kinds() -> tuple[str, ...]:
+    from scanner.decode.triggers import INNER, TRIGGERS
+
+    return tuple(trigger.kind for trigger in (*TRIGGERS, *INNER))
+
+
+@functools.cache
+def _inner_patterns() -> list[tuple[int, regex.Pattern[bytes]]]:
+    """Return the patterns that only what was decoded is searched for, each with its index."""
+    import regex
+
+    from scanner.decode.triggers import INNER, TRIGGERS
+
+    first = FIRST + len(TRIGGERS)
+    return [(first + number, regex.compile(trigger.pattern.encode("latin-1"))) for number, trigger in enumerate(INNER)]
+
+
+def _through(chunk: Chunk, offset: int) -> int:
+    return chunk.offset_of(offset) if chunk.offset_of else offset
+
+
+def _chain(chunk: Chunk, inner: Callable[[int], int]) -> Callable[[int], int]:
+    outer = chunk.offset_of
+    return inner if outer is None else lambda offset: outer(inner(offset))

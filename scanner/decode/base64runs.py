@@ -1,0 +1,157 @@
+"""Base64, standard and URL-safe (RFC 4648), on one line or wrapped as in MIME, PEM, YAML or source code."""
+
+from __future__ import annotations
+
+import binascii
+from collections.abc import Iterator, Sequence
+
+import regex
+
+from scanner.decode.values import Value, is_text, value_of, worth
+
+_STANDARD = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_URLSAFE = _STANDARD[:62] + b"-_"
+_FORWARD = {_STANDARD: regex.compile(rb"[A-Za-z0-9+/]*+"), _URLSAFE: regex.compile(rb"[A-Za-z0-9_-]*+")}
+_TO_STANDARD = bytes.maketrans(b"-_", b"+/")
+# What may stand between two lines of one value: a line break, in a string also quotes and an operator, or an escaped one.
+_BREAK = regex.compile(
+    rb"[ \t]{0,8}\\?\r?\n[ \t#*>]{0,64}"
+    rb"|[\"'][ \t]{0,8}[+.,\\]?[ \t]{0,8}\\?\r?\n[ \t]{0,64}[+.]?[ \t]{0,8}[\"']"
+    rb"|(?:\\{1,2}r)?\\{1,2}n"
+)
+_LINE_END = regex.compile(rb"={0,2}(?:[\"'\\,;)\]}<]|[ \t]*(?:\r?\n|\Z))")
+_ABOVE = regex.compile(rb"[ \t#*>\"'+.]{0,64}+(?P<run>[A-Za-z0-9+/_-]{16,8192})(?P<rest>[\"' \t+.,\\\r]{0,16})\Z")
+_MIN_LINE = 16
+_INDENT = 64
+_MANIFEST_BEFORE, _MANIFEST_AFTER = 16 * 1024, 256 * 1024
+_MANIFEST = regex.compile(rb"[\w.-]{1,253}[\"']?:[ \t]{0,8}[\"']?(?P<value>[A-Za-z0-9+/]{8,65536}={0,2})(?=[\"'\s,}])")
+
+Span = tuple[int, int]
+
+
+def values(data: bytes, ends: Sequence[int], manifests: Sequence[int]) -> Iterator[Value]:
+    """Yield the base64 values at the rising end offsets of triggers, and those of Kubernetes secrets near `manifests`.
+
+    The values rise and are disjoint.
+    """
+    done = 0
+    spots = sorted([(end - 1, False) for end in ends] + [(start, True) for start in _manifest_values(data, manifests)])
+    for spot, short in spots:
+        if spot < done:
+            continue
+        value = _value_at(data, spot, done, short)
+        if value is not None:
+            done = value.end
+            yield value
+
+
+def _manifest_values(data: bytes, manifests: Sequence[int]) -> Iterator[int]:
+    """Yield where a manifest of `kind: Secret` has a value; each value in it is base64, however short.
+
+    Source: https://kubernetes.io/docs/concepts/configuration/secret/#restriction-names-data
+    """
+    done = 0
+    for end in manifests:
+        low, high = max(done, end - _MANIFEST_BEFORE), min(len(data), end + _MANIFEST_AFTER)
+        for match in _MANIFEST.finditer(data, low, high):
+            yield match.start("value")
+        done = max(done, high)
+
+
+def _value_at(data: bytes, spot: int, floor: int, short: bool) -> Value | None:
+    for alphabet in (_URLSAFE, _STANDARD):
+        start, end = _run(data, spot, floor, alphabet)
+        if alphabet is _URLSAFE and not regex.search(rb"[-_]", data[start:end]):
+            continue
+        lines = [(start, end)]
+        if not short:
+            lines = [*_lines_above(data, lines[0], floor), *lines]
+            lines += _lines_below(data, lines[-1], alphabet)
+        value = _decode(data, lines, alphabet is _URLSAFE, short)
+        if value is not None:
+            return value
+    return None
+
+
+def _run(data: bytes, spot: int, floor: int, alphabet: bytes) -> Span:
+    """Return the run of base64 characters that holds `spot`."""
+    start, step = spot, 256
+    while start > floor:
+        piece = data[max(floor, start - step) : start]
+        kept = len(piece) - len(piece.rstrip(alphabet))
+        start -= kept
+        if kept < len(piece):
+            break
+        step *= 4
+    if data[start - 1 : start] == b"\\" and start < spot:
+        start += 1  # the letter of an escape such as \n
+    match = _FORWARD[alphabet].match(data, spot)
+    return start, match.end() if match else spot
+
+
+def _lines_above(data: bytes, first: Span, floor: int) -> list[Span]:
+    """Return the lines before the first one, which all have the same length."""
+    lines: list[Span] = []
+    start, width = first[0], first[1] - first[0]
+    while True:
+        line_feed = data.rfind(b"\n", max(floor, start - _INDENT), start)
+        if line_feed < 0 or data[line_feed + 1 : start].strip(b" \t#*>\"'+."):
+            break
+        reach = width + 2 * _INDENT if lines else 8192 + 2 * _INDENT
+        match = _ABOVE.search(data, max(floor, data.rfind(b"\n", max(floor, line_feed - reach), line_feed) + 1), line_feed)
+        if match is None:
+            break
+        run = match.span("run")
+        if run[1] - run[0] < width or (lines and run[1] - run[0] != width):
+            break
+        lines.append(run)
+        start, width = run[0], run[1] - run[0]
+    return lines[::-1]
+
+
+def _lines_below(data: bytes, last: Span, alphabet: bytes) -> list[Span]:
+    """Return the lines that continue a value: all as long as the first of them, the last one shorter or equal."""
+    lines: list[Span] = []
+    end, width = last[1], 0
+    while last[1] - last[0] >= _MIN_LINE or lines:
+        match = _BREAK.match(data, end)
+        following = _FORWARD[alphabet].match(data, match.end()) if match else None
+        if following is None or following.end() == following.start():
+            break
+        size = following.end() - following.start()
+        if (width and size > width) or not _LINE_END.match(data, following.end()):
+            break
+        lines.append(following.span())
+        end = following.end()
+        if (width and size < width) or size < _MIN_LINE:
+            break
+        width = size
+    return lines
+
+
+def _decode(data: bytes, lines: list[Span], urlsafe: bool, short: bool) -> Value | None:
+    text = b"".join(data[start:end] for start, end in lines)
+    if urlsafe:
+        text = text.translate(_TO_STANDARD)
+    for phase in (0,) if short else (0, 1, 2, 3):
+        decoded = _bytes(text[phase:])
+        if is_text(decoded) and decoded if short else worth(decoded):
+            padding = len(data[lines[-1][1] : lines[-1][1] + 2]) - len(data[lines[-1][1] : lines[-1][1] + 2].lstrip(b"="))
+            end = (lines[-1][1], lines[-1][1] + padding, len(decoded))
+            return value_of(decoded, [*_counted(lines, phase), end])
+    return None
+
+
+def _bytes(text: bytes) -> bytes:
+    """Decode base64 without padding; a last character that is too many is left out."""
+    size = len(text)
+    if size % 4 == 1:
+        size -= 1
+    return binascii.a2b_base64(text[:size] + b"=" * (-size % 4))
+
+
+def _counted(lines: list[Span], phase: int) -> Iterator[tuple[int, int, int]]:
+    count = -phase
+    for number, (start, end) in enumerate(lines):
+        count += end - start
+        yield start + (phase if number == 0 else 0), end, max(0, count * 3 // 4)

@@ -1,0 +1,76 @@
+"""Hexadecimal: a run of digits, bytes with separators, a C array, or the lines of a hex dump."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import regex
+
+from scanner.decode.edits import Edit
+from scanner.decode.values import Value, value_of, worth
+
+_WINDOW = 4096
+_REACH = 1024 * 1024
+_SEPARATED = regex.compile(rb"(?i)(?:0x)?[0-9a-f]{2}(?:[ \t\r\n,:;\"'+\\]{1,64}+(?:0x)?[0-9a-f]{2}(?![0-9a-f]))++")
+_RUN = regex.compile(rb"[0-9A-Fa-f]{8,}+")
+# xxd, hexdump -C and od: an offset, groups of bytes, and for the first two the characters.
+_DUMP = regex.compile(
+    rb"[ \t]{0,16}(?:0x)?[0-9A-Fa-f]{4,8}:?[ \t]{1,3}"
+    rb"(?P<bytes>(?:[0-9A-Fa-f]{2}){1,4}+(?:[ \t]{1,2}(?:[0-9A-Fa-f]{2}){1,4}+){0,15}+)"
+    rb"(?:[ \t]{2,}[^\n]{0,32})?\r?(?:\n|\Z)"
+)
+_NO_DIGIT = regex.compile(rb"(?i)0x|[^0-9a-f]")
+
+
+def values(data: bytes, ends: Sequence[int]) -> Iterator[Value]:
+    """Yield the values at the rising end offsets of triggers; they rise and are disjoint."""
+    done = 0
+    for end in ends:
+        if end <= done:
+            continue
+        value = _dump(data, end, done) or _run(data, end, done)
+        if value is not None:
+            done = value.end
+            yield value
+
+
+def _dump(data: bytes, end: int, floor: int) -> Value | None:
+    """Return the lines of a hex dump around an offset."""
+    start = data.rfind(b"\n", max(floor, end - 128), end) + 1 or floor
+    match = _DUMP.match(data, start)
+    if match is None or match.end() < end:
+        return None
+    while start > floor:
+        above = data.rfind(b"\n", max(floor, start - 129), start - 1) + 1 or floor
+        match = _DUMP.match(data, above, start)
+        if match is None or match.end() != start or start - above > 128:
+            break
+        start = above
+    edits = []
+    match = _DUMP.match(data, start)
+    while match is not None:
+        edits.append(Edit(match.start(), match.end(), bytes.fromhex(match.group("bytes").decode("ascii"))))
+        match = _DUMP.match(data, match.end()) if match.end() < len(data) else None
+    decoded = b"".join(edit.new for edit in edits)
+    return Value(decoded, tuple(edits)) if worth(decoded) else None
+
+
+def _run(data: bytes, end: int, floor: int) -> Value | None:
+    """Return the digits around an offset, plain or separated, read from the first or from the second of them."""
+    low = max(floor, end - _WINDOW)
+    for pattern in (_RUN, _SEPARATED):
+        for match in pattern.finditer(data, low, min(len(data), end + _REACH)):
+            if match.start() >= end:
+                break
+            if match.end() >= end:
+                for phase in (0, 1) if pattern is _RUN else (0,):
+                    value = _value(data, match.start() + phase, match.end())
+                    if value is not None:
+                        return value
+    return None
+
+
+def _value(data: bytes, start: int, end: int) -> Value | None:
+    digits = _NO_DIGIT.sub(b"", data[start:end])
+    decoded = bytes.fromhex(digits[: len(digits) & ~1].decode("ascii"))
+    return value_of(decoded, [(start, end, len(decoded))]) if worth(decoded) else None
