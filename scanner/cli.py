@@ -101,6 +101,8 @@ def _add_scan(commands: argparse._SubParsersAction[_Parser]) -> None:
     what.add_argument("--staged", action="store_true", help="what is staged, less what HEAD already has")
     what.add_argument("--range", metavar="A..B", help="the changes and messages of the commits that B has and A has not")
     what.add_argument("--no-history", action="store_true", help="the files only, not the object store")
+    what.add_argument("--jobs", type=_jobs, default=os.cpu_count() or 1, metavar="N",
+                      help="processes for the history (default: one a processor)")  # fmt: skip
     what.add_argument("--stdin", action="store_true", help="standard input")
     what.add_argument("--path", metavar="NAME", help="the name to report standard input under")
     rules = scan.add_argument_group("rules")
@@ -118,6 +120,12 @@ def _add_scan(commands: argparse._SubParsersAction[_Parser]) -> None:
     output.add_argument("--exit-zero", action="store_true", help="exit with 0 although credentials were found")
     output.add_argument("--quiet", action="store_true", help="write nothing to the terminal unless credentials were found")
     output.add_argument("--no-progress", action="store_true", help="show no progress on a terminal")
+
+
+def _jobs(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 256:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number from 1 to 256")
+    return int(text)
 
 
 def _add_hook(commands: argparse._SubParsersAction[_Parser]) -> None:

@@ -63,11 +63,14 @@ class Groups:
         self._groups: dict[tuple[str, bytes], _Group] = {}
 
     def add(self, match: Match, chunk: Chunk, blob: Blob) -> None:
+        self.put(match, location(match, chunk, blob))
+
+    def put(self, match: Match, where: Location) -> None:
+        """Take a match whose place is already told in lines and columns."""
         group = self._groups.get((match.rule.id, match.secret))
         if group is None:
             group = self._groups[match.rule.id, match.secret] = _Group(match)
         group.evidence.update(dict.fromkeys(match.evidence))
-        where = _location(match, chunk, blob)
         group.locations.setdefault(where._replace(way=()), where)
         best = group.match
         surest = best if LEVELS.index(best.confidence) >= LEVELS.index(match.confidence) else match
@@ -139,7 +142,8 @@ def _order(where: Location) -> tuple[object, ...]:
     return (in_history, origin.date or "", origin.path or "", where.line, where.column, where.blob or "", where.way)
 
 
-def _location(match: Match, chunk: Chunk, blob: Blob) -> Location:
+def location(match: Match, chunk: Chunk, blob: Blob) -> Location:
+    """Return the place of a match in the text that a person sees, as far as the blob tells it."""
     start, end = match.start, match.end
     if chunk.offset_of:
         start, end = chunk.offset_of(start), chunk.offset_of(end)

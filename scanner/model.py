@@ -27,7 +27,7 @@ class Rule(NamedTuple):
 
     `pattern` is a `regex` pattern on bytes whose group `secret` (or the whole match) is
     the credential. `anchors` are what the engine looks for, by default the pattern;
-    `width` is the longest possible anchor in bytes, lookaround included. `confirm` names
+    `width` is the longest possible anchor in bytes, lookaround included, and `reach` the same of the pattern. `confirm` names
     the function in `scanner.confirm` that turns anchors into matches. `guessable` says
     that a person chose the secret, so it is fingerprinted slowly and never shown in part.
     """
@@ -37,6 +37,7 @@ class Rule(NamedTuple):
     pattern: str
     anchors: tuple[str, ...]
     width: int
+    reach: int
     confirm: str
     confidence: str
     severity: str
@@ -93,10 +94,14 @@ class Blob(NamedTuple):
 
 
 class Skipped(NamedTuple):
-    """An input that was not, or not wholly, scanned. A report with one of these is not clean."""
+    """An input that was not, or not wholly, scanned. A report with one of these is not clean.
+
+    `blob` is the id of an object whose path is not known yet; `what` then says `object ID`.
+    """
 
     what: str
     reason: str
+    blob: str | None = None
 
 
 class Coverage(NamedTuple):

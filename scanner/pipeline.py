@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import groupby
 from operator import itemgetter
+from typing import NamedTuple
 
 from scanner.confirm import confirmation
-from scanner.decode import chunks
+from scanner.decode import chunks, needs_whole
 from scanner.engine import Engine, open_engine
 from scanner.filters import reason_to_drop
-from scanner.group import DEFAULT_KEY, Groups, ordered
-from scanner.model import LEVELS, Blob, Chunk, Coverage, Finding, Match, Origin, Report, RuleSet, Skipped, Source
+from scanner.group import DEFAULT_KEY, Groups, location, ordered
+from scanner.model import LEVELS, Blob, Chunk, Coverage, Finding, Location, Match, Origin, Report, RuleSet, Skipped, Source
 from scanner.rules import load_builtin
 
 _STEP = 4096
@@ -43,7 +45,9 @@ def scan(
     places: dict[str, Origin] = {}
     for source in sources:
         for item in source.items():
-            if isinstance(item, Blob):
+            if isinstance(item, Found):
+                groups.put(item.match, item.location)
+            elif isinstance(item, Blob):
                 for match, chunk in _news(item, engine, rules, skipped):
                     groups.add(match, chunk, item)
             elif isinstance(item, Skipped):
@@ -52,13 +56,13 @@ def scan(
                 coverage = coverage.plus(item)
                 if advance:
                     advance(coverage)
-        unknown = groups.blobs() - places.keys()
+        unknown = (groups.blobs() | {one.blob for one in skipped if one.blob}) - places.keys()
         if unknown:
             places.update(source.attribute(unknown))
     findings, left_out = groups.findings(places, excluded)
     if left_out:
         coverage = coverage.plus(Coverage(notes=(f"{left_out} places of credentials are left out by the configuration",)))
-    return Report(_finished(findings), tuple(skipped), coverage, rules, engine.name)
+    return Report(_finished(findings), _named(skipped, places, excluded), coverage, rules, engine.name)
 
 
 def _finished(findings: list[Finding]) -> tuple[Finding, ...]:
@@ -69,12 +73,59 @@ def _finished(findings: list[Finding]) -> tuple[Finding, ...]:
     return ordered(join(findings))
 
 
+class Found(NamedTuple):
+    """A match with its place: what a process that looked and confirmed by itself hands back."""
+
+    match: Match
+    location: Location
+
+
+class Sight(NamedTuple):
+    """The stages behind a source, for a source that looks for itself (`sources.packscan.Look`)."""
+
+    rules: RuleSet
+    engine: Engine
+    margin: int
+    edges: bool
+
+    def anchors(self, data: bytes) -> Sequence[int]:
+        return [end for _, end in self.engine.anchors(data)]
+
+    def needs_whole(self, head: bytes) -> bool:
+        return needs_whole(head)
+
+    def judge(self, blob: Blob) -> list[Found | Skipped]:
+        return [
+            result if isinstance(result, Skipped) else Found(result[0], location(*result, blob))
+            for result in matches(blob, self.engine, self.rules)
+        ]
+
+
+def sight(rules: RuleSet, engine: str | None = None) -> Callable[[], Sight]:
+    """Return what makes, in each process, what a source needs to look for itself; it can be pickled.
+
+    How wide an anchor is, and whether one minds a text's edges, is found out here, once.
+    """
+    from scanner.decode.triggers import TRIGGERS
+    from scanner.edges import edge_bound
+    from scanner.rules import pattern_width
+
+    triggers = [trigger.pattern for trigger in TRIGGERS]
+    margin = max([rule.width for rule in rules.rules] + [pattern_width(pattern) for pattern in triggers])
+    anchors = [anchor for rule in rules.rules for anchor in rule.anchors]
+    return partial(_open_sight, rules, margin, any(map(edge_bound, anchors + triggers)), engine)
+
+
+def _open_sight(rules: RuleSet, margin: int, edges: bool, engine: str | None) -> Sight:
+    return Sight(rules, open_engine(rules, engine), margin, edges)
+
+
 def matches(blob: Blob, engine: Engine, rules: RuleSet) -> Iterator[tuple[Match, Chunk] | Skipped]:
     """Yield each match of a blob with the chunk it stands in, and what a limit kept from being scanned."""
     seen = _Seen()
     for found in chunks(blob.data, _name(blob), engine.anchors):
         if isinstance(found, Skipped):
-            yield found
+            yield found._replace(blob=_unplaced(blob))
             continue
         chunk, anchors = found
         if not anchors:
@@ -87,7 +138,7 @@ def matches(blob: Blob, engine: Engine, rules: RuleSet) -> Iterator[tuple[Match,
                     if reason_to_drop(match, chunk) is None and seen.is_news(match, chunk):
                         yield match, chunk
             except TimeoutError:
-                yield Skipped(_name(blob), f"rule '{rule.id}' took too long on this text")
+                yield Skipped(_name(blob), f"rule '{rule.id}' took too long on this text", _unplaced(blob))
 
 
 def _news(blob: Blob, engine: Engine, rules: RuleSet, skipped: dict[Skipped, None]) -> Iterator[tuple[Match, Chunk]]:
@@ -136,6 +187,25 @@ class _Seen:
 
 def _distinct(ends: Iterable[tuple[int, int]]) -> Sequence[int]:
     return sorted({end for _, end in ends})
+
+
+def _unplaced(blob: Blob) -> str | None:
+    """Return the id of a blob whose path is asked for when the scan is over."""
+    return blob.id if blob.origin.path is None and blob.origin.commit is None else None
+
+
+def _named(
+    skipped: Iterable[Skipped], places: Mapping[str, Origin], excluded: Callable[[str], bool] | None
+) -> tuple[Skipped, ...]:
+    """Return what was skipped under the path it turned out to have, less what the configuration excludes."""
+    named: dict[Skipped, None] = {}
+    for one in skipped:
+        path = places[one.blob].path if one.blob and one.blob in places else None
+        if path is None:
+            named[one] = None
+        elif not excluded or not excluded(path):
+            named[one._replace(what=one.what.replace(f"object {one.blob}", f"{path} ({one.blob})"))] = None
+    return tuple(named)
 
 
 def _name(blob: Blob) -> str:

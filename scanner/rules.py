@@ -133,22 +133,7 @@ def pattern_width(pattern: str) -> int:
     21
     """
     tree = sre_parser.parse(pattern.encode("latin-1", "strict"))
-    if _bound_to_the_text(tree, bool(tree.state.flags & re.MULTILINE)):
-        raise re.error("the beginning and the end of a text are not known where only a part of it is scanned; use (?m)^ and $")
     return int(tree.getwidth()[1]) + _lookaround(tree)
-
-
-def _bound_to_the_text(tree: Any, multiline: bool) -> bool:
-    """Whether a pattern asks for the beginning or the end of the whole text, anywhere in it."""
-    ends = {sre.AT_BEGINNING_STRING, sre.AT_END_STRING} | (set() if multiline else {sre.AT_BEGINNING, sre.AT_END})
-    for operator, argument in tree:
-        if operator is sre.AT and argument in ends:
-            return True
-        inner = argument if isinstance(argument, tuple | list) else (argument,)
-        parts = [*inner, *(inner[1] if operator is sre.BRANCH else ())]
-        if any(isinstance(part, sre_parser.SubPattern) and _bound_to_the_text(part, multiline) for part in parts):
-            return True
-    return False
 
 
 def _lookaround(tree: Any) -> int:
@@ -258,6 +243,7 @@ def _rule(entry: dict[str, Any], file: str) -> Rule:
         pattern=pattern,
         anchors=anchors or (pattern,),
         width=max(_width(anchor, "anchors" if anchors else "pattern", fail) for anchor in anchors or (pattern,)),
+        reach=_width(pattern, "pattern", fail) if pattern else 0,
         confirm=confirm,
         confidence=text("confidence"),
         severity=text("severity"),

@@ -152,7 +152,7 @@ def test_a_corrupt_object_is_skipped_and_the_rest_is_scanned(repo: Repo, secrets
     report = json.loads(result.stdout)
     assert result.returncode == 1
     assert [row["what"] for row in report["skipped"]] == [f"object {id}"]
-    assert "corrupt" in report["skipped"][0]["reason"]
+    assert "damaged" in report["skipped"][0]["reason"]
     assert {finding["rule"] for finding in report["findings"]} == {"aws-access-key-id", "aws-secret-access-key"}
 
 

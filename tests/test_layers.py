@@ -10,7 +10,7 @@ from scanner.sinks import SINKS, sink
 from tests.conftest import ROOT
 
 ORDER = [
-    "errors", "model", "cache", "yamlfile", "rules", "gitcommand", "sources", "decode", "engine", "confirm", "filters",
+    "errors", "model", "cache", "yamlfile", "rules", "edges", "gitcommand", "sources", "decode", "engine", "confirm", "filters",
     "group", "pairs", "pipeline", "config", "sinks", "examples", "commands", "cli", "__main__",
 ]  # fmt: skip
 

@@ -6,16 +6,19 @@ import argparse
 import os
 import stat
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from scanner import config, gitcommand
 from scanner.commands.progress import progress
 from scanner.errors import UsageError
 from scanner.gitcommand import Repository
-from scanner.model import Report, Skipped, Source
+from scanner.model import Report, RuleSet, Skipped, Source
 from scanner.pipeline import scan
 from scanner.rules import load_builtin, select
 from scanner.sinks import sink
+
+Target = Callable[[RuleSet], Source]
+"""A thing to scan that is checked already; the source is made when the rules are known."""
 
 Outputs = list[tuple[str, str | None]]
 """Pairs of a format and a file, None for standard output."""
@@ -25,9 +28,10 @@ def run(options: argparse.Namespace) -> int:
     """Carry out the command and return the exit code."""
     outputs = pair_outputs(options.outputs or [])
     check_writable(outputs)
-    sources, top = _sources(options)
+    targets, top = _targets(options)
     settings = config.load(options.config, top)
     rules = select(settings.rules(load_builtin()), options.rule, options.exclude_rule)
+    sources = [target(rules) for target in targets]
     with progress(sys.stderr, wanted=not (options.no_progress or options.quiet)) as advance:
         report = scan(sources, rules, show_secrets=options.show_secrets, excluded=settings.excluded(), advance=advance)
     if not options.staged:
@@ -113,7 +117,7 @@ def _write_file(report: Report, name: str, file: str) -> None:
             os.unlink(target)
 
 
-def _sources(options: argparse.Namespace) -> tuple[list[Source], str | None]:
+def _targets(options: argparse.Namespace) -> tuple[list[Target], str | None]:
     """Return what to scan, and the folder in which a configuration is looked for."""
     chosen = [name for name in ("staged", "range", "stdin") if getattr(options, name)]
     if len(chosen) > 1:
@@ -125,16 +129,16 @@ def _sources(options: argparse.Namespace) -> tuple[list[Source], str | None]:
 
         if options.paths:
             raise UsageError("--stdin reads standard input and no PATH; give one or the other")
-        return [Stdin(sys.stdin.buffer, options.path or "<stdin>")], os.getcwd()
+        stdin = Stdin(sys.stdin.buffer, options.path or "<stdin>")
+        return [lambda rules: stdin], os.getcwd()
     if options.staged or options.range:
-        return _commits(options)
-    sources: list[Source] = []
-    for path in options.paths or ["."]:
-        sources += _path(path, history=not options.no_history)
-    return sources, (options.paths or ["."])[0]
+        source, top = _commits(options)
+        return [lambda rules: source], top
+    paths = options.paths or ["."]
+    return [target for path in paths for target in _path(path, options)], paths[0]
 
 
-def _commits(options: argparse.Namespace) -> tuple[list[Source], str | None]:
+def _commits(options: argparse.Namespace) -> tuple[Source, str | None]:
     from scanner.sources.staged import Range, Staged
 
     option = "--staged" if options.staged else "--range"
@@ -149,26 +153,29 @@ def _commits(options: argparse.Namespace) -> tuple[list[Source], str | None]:
             raise UsageError(f"{path}: is a bare repository; nothing can be staged there")
         if not options.paths and "GIT_INDEX_FILE" in os.environ:  # git runs us as a hook, with the index of the commit
             repository = gitcommand.of_hook()
-        return [Staged(repository)], repository.work_tree
+        return Staged(repository), repository.work_tree
     old, dots, new = options.range.partition("..")
     if not dots or new.startswith("."):
         raise UsageError(f"--range {options.range}: write it as A..B, as in origin/main..HEAD")
-    ends = repository.resolve(old or "HEAD"), repository.resolve(new or "HEAD")
-    return [Range(repository, *ends)], repository.work_tree
+    return Range(repository, repository.resolve(old or "HEAD"), repository.resolve(new or "HEAD")), repository.work_tree
 
 
-def _path(path: str, *, history: bool) -> list[Source]:
-    from scanner.sources.history import History
+def _path(path: str, options: argparse.Namespace) -> list[Target]:
+    from scanner.pipeline import sight
+    from scanner.sources.fasthistory import FastHistory
     from scanner.sources.tree import Folder, WorkTree
 
     repository = _repository_at(_existing(path))
     if repository is None:
-        return [Folder(path)]
-    if repository.work_tree is None:
-        if not history:
-            raise UsageError(f"{path}: is a bare repository; it has no files beside its history (leave out --no-history)")
-        return [History(repository)]
-    return [WorkTree(repository), *([History(repository)] if history else [])]
+        return [lambda rules: Folder(path)]
+    if repository.work_tree is None and options.no_history:
+        raise UsageError(f"{path}: is a bare repository; it has no files beside its history (leave out --no-history)")
+    targets: list[Target] = []
+    if repository.work_tree is not None:
+        targets.append(lambda rules: WorkTree(repository))
+    if not options.no_history:
+        targets.append(lambda rules: FastHistory(repository, sight(rules), options.jobs))
+    return targets
 
 
 def _existing(path: str) -> str:

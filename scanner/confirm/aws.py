@@ -107,7 +107,7 @@ def confirm_secret_key(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator
 
 def confirm_session_token(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator[Match]:
     """Yield session tokens; they expire within 36 hours, so alone they weigh less than a key."""
-    for match in search(rule.pattern, data, ends, rule.width):
+    for match in search(rule.pattern, data, ends, rule.reach):
         start, end = match.span("secret")
         while end < len(data) and data[end : end + 1] in _BASE64:
             end += 1  # a token is longer than an anchor may be

@@ -30,7 +30,7 @@ def confirm_bedrock(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator[Ma
     A long-term one is `ABSK` and the base64 of `name-at-account:secret`; a short-term one is
     `bedrock-api-key-` and the base64 of a pre-signed URL, so it says who signed it and until when.
     """
-    for match in search(rule.pattern, data, ends, rule.width):
+    for match in search(rule.pattern, data, ends, rule.reach):
         start, end = _extend(data, *match.span("secret"))
         text = data[start:end]
         if text.startswith(b"ABSK"):
@@ -68,7 +68,7 @@ def confirm_smtp(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator[Match
 
     Source: https://docs.aws.amazon.com/ses/latest/dg/smtp-credentials.html
     """
-    for match in search(rule.pattern, data, ends, rule.width):
+    for match in search(rule.pattern, data, ends, rule.reach):
         secret = match.group("secret")
         raw = _decoded(secret)
         if len(raw) == 33 and raw[0] == 4 and entropy(secret) >= 4.3:

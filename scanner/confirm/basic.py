@@ -12,7 +12,7 @@ from scanner.model import Match, Rule
 
 def confirm(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator[Match]:
     """Yield what decodes to printable text with a name and a password."""
-    for match in search(rule.pattern, data, ends, rule.width):
+    for match in search(rule.pattern, data, ends, rule.reach):
         text = match.group("secret")
         try:
             name, colon, password = base64.b64decode(text, validate=True).partition(b":")

@@ -53,7 +53,8 @@ def search(pattern: str, data: bytes, ends: Sequence[int], width: int) -> Iterat
     position = 0
     done = -1
     for start, stop in windows(ends, width, 2 * width, len(data)):
-        for match in compiled(pattern).finditer(data, start, stop, overlapped=True, timeout=TIMEOUT):
+        # A list, because the time limit would else count what is done with each match too.
+        for match in list(compiled(pattern).finditer(data, start, stop, overlapped=True, timeout=TIMEOUT)):
             low, high = match.span()
             while position < len(ends) and ends[position] <= low:
                 position += 1
@@ -64,7 +65,7 @@ def search(pattern: str, data: bytes, ends: Sequence[int], width: int) -> Iterat
 
 def confirm(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator[Match]:
     """Yield each match of the rule's pattern whose secret has the entropy that the rule asks for."""
-    for match in search(rule.pattern, data, ends, rule.width):
+    for match in search(rule.pattern, data, ends, rule.reach):
         group = "secret" if "secret" in match.re.groupindex else 0
         secret = match.group(group)
         start, end = match.span(group)

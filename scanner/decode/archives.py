@@ -63,7 +63,7 @@ def _zip(data: bytes, kind: str, budget: Budget) -> Iterator[Member | Unread]:
         return
     with archive:
         for info in archive.infolist():
-            if info.is_dir():
+            if info.filename.endswith("/"):  # is_dir() fails on a member without a name
                 continue
             budget.member()
             way = (kind, info.filename)

@@ -20,7 +20,10 @@ _BREAK = regex.compile(
     rb"|(?:\\{1,2}r)?\\{1,2}n"
 )
 _LINE_END = regex.compile(rb"={0,2}(?:[\"'\\,;)\]}<]|[ \t]*(?:\r?\n|\Z))")
-_ABOVE = regex.compile(rb"[ \t#*>\"'+.]{0,64}+(?P<run>[A-Za-z0-9+/_-]{16,8192})(?P<rest>[\"' \t+.,\\\r]{0,16})\Z")
+_ABOVE = {
+    alphabet: regex.compile(rb"[ \t#*>\"'+.]{0,64}+(?P<run>[A-Za-z0-9%b]{16,8192})(?P<rest>[\"' \t+.,\\\r]{0,16})\Z" % extra)
+    for alphabet, extra in ((_STANDARD, b"+/"), (_URLSAFE, b"_-"))
+}
 _MIN_LINE = 16
 _INDENT = 64
 _MANIFEST_BEFORE, _MANIFEST_AFTER = 16 * 1024, 256 * 1024
@@ -40,9 +43,11 @@ def values(data: bytes, ends: Sequence[int], manifests: Sequence[int]) -> Iterat
         if spot < done:
             continue
         value = _value_at(data, spot, done, short)
-        if value is not None:
+        if isinstance(value, Value):
             done = value.end
             yield value
+        else:
+            done = value
 
 
 def _manifest_values(data: bytes, manifests: Sequence[int]) -> Iterator[int]:
@@ -58,19 +63,22 @@ def _manifest_values(data: bytes, manifests: Sequence[int]) -> Iterator[int]:
         done = max(done, high)
 
 
-def _value_at(data: bytes, spot: int, floor: int, short: bool) -> Value | None:
+def _value_at(data: bytes, spot: int, floor: int, short: bool) -> Value | int:
+    """Return the value at `spot`, or where the text ends that was tried: it holds none, whichever place in it is asked for."""
+    tried = spot + 1
     for alphabet in (_URLSAFE, _STANDARD):
         start, end = _run(data, spot, floor, alphabet)
         if alphabet is _URLSAFE and not regex.search(rb"[-_]", data[start:end]):
             continue
         lines = [(start, end)]
         if not short:
-            lines = [*_lines_above(data, lines[0], floor), *lines]
+            lines = [*_lines_above(data, lines[0], floor, alphabet), *lines]
             lines += _lines_below(data, lines[-1], alphabet)
         value = _decode(data, lines, alphabet is _URLSAFE, short)
         if value is not None:
             return value
-    return None
+        tried = max(tried, lines[-1][1])
+    return tried
 
 
 def _run(data: bytes, spot: int, floor: int, alphabet: bytes) -> Span:
@@ -89,7 +97,7 @@ def _run(data: bytes, spot: int, floor: int, alphabet: bytes) -> Span:
     return start, match.end() if match else spot
 
 
-def _lines_above(data: bytes, first: Span, floor: int) -> list[Span]:
+def _lines_above(data: bytes, first: Span, floor: int, alphabet: bytes) -> list[Span]:
     """Return the lines before the first one, which all have the same length."""
     lines: list[Span] = []
     start, width = first[0], first[1] - first[0]
@@ -98,7 +106,8 @@ def _lines_above(data: bytes, first: Span, floor: int) -> list[Span]:
         if line_feed < 0 or data[line_feed + 1 : start].strip(b" \t#*>\"'+."):
             break
         reach = width + 2 * _INDENT if lines else 8192 + 2 * _INDENT
-        match = _ABOVE.search(data, max(floor, data.rfind(b"\n", max(floor, line_feed - reach), line_feed) + 1), line_feed)
+        low = max(floor, data.rfind(b"\n", max(floor, line_feed - reach), line_feed) + 1)
+        match = _ABOVE[alphabet].search(data, low, line_feed)
         if match is None:
             break
         run = match.span("run")

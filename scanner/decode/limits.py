@@ -28,7 +28,8 @@ PIECE = 8 * 1024 * 1024
 OVERLAP = 128 * 1024
 
 REWRITES = 12
-"""How many bytes encodings may give for each byte that was scanned, above `FLOOR`."""
+LITTLE = 1024 * 1024
+"""How many bytes encodings may give for each byte of the blob, and how many for any blob."""
 
 
 class LimitReached(Exception):
@@ -63,4 +64,4 @@ class Budget:
 
 def budget_for(size: int) -> Budget:
     """Return the budget of a blob of `size` bytes."""
-    return Budget(min(CEILING, max(FLOOR, EXPANSION * size)), FLOOR + REWRITES * size)
+    return Budget(min(CEILING, max(FLOOR, EXPANSION * size)), LITTLE + REWRITES * size)

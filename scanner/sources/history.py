@@ -8,7 +8,7 @@ the objects that hold a finding.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from scanner.gitcommand import Repository, reason
@@ -75,51 +75,56 @@ class History(NamedTuple):
             reason = f"{objects} missing from this partial clone and not scanned; nothing is fetched"
             yield Skipped(self.repository.name, reason)
 
-    def attribute(self, ids: Collection[str]) -> Mapping[str, Origin]:
+    def attribute(self, ids: Collection[str], walked: Iterable[bytes] | None = None) -> Mapping[str, Origin]:
         """Name the first path and the oldest commit of each object, in one pass over the graph.
 
-        An object that no ref leads to is looked for from the reflog and is else `unreachable`.
+        `walked` is what that pass printed, where it was made already. An object that no ref
+        leads to is looked for from the reflog and is else `unreachable`.
         """
         wanted = set(ids)
         places: dict[str, Origin] = {}
-        commits: dict[str, list[str]] = {}
-        for start in (["--all"], ["--reflog"]):
+        if walked is not None:
+            _place(walked, wanted, places)
+        for start in ("--reflog",) if walked is not None else ("--all", "--reflog"):
             if wanted - places.keys():
-                self._walk(start, wanted, places, commits)
+                self._walk(start, wanted, places)
         for id in wanted - places.keys():
             places[id] = Origin("history, unreachable")
         described = self._describe({place.commit for place in places.values() if place.commit})
         return {id: place._replace(**described.get(place.commit or "", {})) for id, place in places.items()}
 
-    def _walk(self, start: list[str], wanted: set[str], places: dict[str, Origin], commits: dict[str, list[str]]) -> None:
-        commit = ""
-        arguments = ["rev-list", "--objects", "--in-commit-order", "--reverse", "--missing=allow-any", *start]
+    def _walk(self, start: str, wanted: set[str], places: dict[str, Origin]) -> None:
+        arguments = ["rev-list", "--objects", "--in-commit-order", "--reverse", "--missing=allow-any", start]
         with self.repository.open(*arguments) as process:
             assert process.stdout
-            for line in process.stdout:
-                id, space, path = line.rstrip(b"\n").partition(b" ")
-                name = id.decode()
-                if not space:  # a commit has no name behind it; trees and blobs have, be it empty
-                    commit = name
-                if name in wanted and name not in places:
-                    if not space:
-                        places[name] = Origin("commit message", None, commit=name)
-                    else:
-                        places[name] = Origin("history", os.fsdecode(path), commit=commit or None)
+            _place(process.stdout, wanted, places)
 
     def _describe(self, commits: Collection[str]) -> dict[str, dict[str, str]]:
-        """Return author and date of commits; GitPython knows the encodings that old commits are in."""
-        if not commits:
-            return {}
-        import git
-
+        """Return author and date of commits, whichever encoding they were written in."""
         described = {}
-        with git.Repo(self.repository.git_dir) as repo:
-            repo.git.update_environment(**self.repository.env())
-            for id in commits:
-                commit = repo.commit(id)
-                described[id] = {
-                    "author": f"{commit.author.name} <{commit.author.email}>",
-                    "date": commit.authored_datetime.isoformat(),
-                }
+        if commits:
+            text = self.repository.run(
+                "log", "--no-walk=unsorted", "--stdin", "--encoding=UTF-8", "--format=%H%x00%an <%ae>%x00%aI",
+                stdin="".join(f"{id}\n" for id in commits).encode(),
+            )  # fmt: skip
+            for line in text.decode("utf-8", "replace").split("\n"):
+                id, _, said = line.partition("\0")
+                author, _, date = said.rpartition("\0")
+                if id:
+                    described[id] = {"author": author, "date": date}
         return described
+
+
+def _place(walked: Iterable[bytes], wanted: set[str], places: dict[str, Origin]) -> None:
+    """Name the places of wanted objects from the lines of a walk: commits, and behind each its new trees and blobs."""
+    commit = ""
+    for line in walked:
+        id, space, path = line.rstrip(b"\n").partition(b" ")
+        name = id.decode()
+        if not space:  # a commit has no name behind it; trees and blobs have, be it empty
+            commit = name
+        if name in wanted and name not in places:
+            if not space:
+                places[name] = Origin("commit message", None, commit=name)
+            else:
+                places[name] = Origin("history", os.fsdecode(path), commit=commit or None)

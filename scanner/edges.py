@@ -1,0 +1,65 @@
+"""Whether a pattern minds that its text stands in a longer buffer.
+
+The history source joins pieces of many texts with line feeds. For most patterns a line
+feed is as good as the end of the text; for the others the ends are looked at separately.
+"""
+
+from __future__ import annotations
+
+import re
+import re._constants as sre  # type: ignore[import-not-found]
+import re._parser as sre_parser  # type: ignore[import-not-found]
+from typing import Any
+
+_LINE_FEED = 10
+_LINE_ENDS = (sre.AT_BEGINNING, sre.AT_END)
+_WITH_LINE_FEED = (sre.CATEGORY_SPACE, sre.CATEGORY_NOT_DIGIT, sre.CATEGORY_NOT_WORD)
+_BOUNDARIES = (sre.AT_BOUNDARY, sre.AT_NON_BOUNDARY)
+
+
+def edge_bound(pattern: str) -> bool:
+    r"""Whether the text's end may let a pattern match where a line feed in its place would not.
+
+    So it is for `\A`, for `^` and `$` outside of multiline mode, and for a negative
+    lookaround that a line feed can take part in. In doubt the answer is yes.
+
+    >>> [edge_bound(text) for text in (r"\bkey(?![a-z])", r"(?m)^key$", r"^key", r"key(?!\s)")]
+    [False, False, True, True]
+    """
+    tree = sre_parser.parse(pattern.encode("latin-1"))
+    return _bound(tree, bool(tree.state.flags & re.MULTILINE))
+
+
+def _bound(node: Any, multiline: bool) -> bool:
+    """Visit every operation of a pattern's tree; its nodes are nested tuples and lists."""
+    if isinstance(node, tuple) and len(node) == 2 and node[0] is sre.AT:
+        return not (node[1] in _BOUNDARIES or (multiline and node[1] in _LINE_ENDS))
+    if isinstance(node, tuple) and len(node) == 2 and node[0] is sre.ASSERT_NOT:
+        return _takes_line_feed(node[1][1])
+    return isinstance(node, tuple | list | sre_parser.SubPattern) and any(_bound(part, multiline) for part in node)
+
+
+def _takes_line_feed(node: Any) -> bool:
+    if isinstance(node, tuple) and len(node) == 2:
+        operation, argument = node
+        if operation is sre.LITERAL:
+            return bool(argument == _LINE_FEED)
+        if operation is sre.NOT_LITERAL:
+            return bool(argument != _LINE_FEED)
+        if operation is sre.IN:
+            return _in_class(argument)
+        if operation in (sre.ANY, sre.AT, sre.GROUPREF):
+            return True
+    return isinstance(node, tuple | list | sre_parser.SubPattern) and any(_takes_line_feed(part) for part in node)
+
+
+def _in_class(items: Any) -> bool:
+    member = negated = False
+    for operation, argument in items:
+        negated |= operation is sre.NEGATE
+        member |= (
+            (operation is sre.LITERAL and argument == _LINE_FEED)
+            or (operation is sre.RANGE and argument[0] <= _LINE_FEED <= argument[1])
+            or (operation is sre.CATEGORY and argument in _WITH_LINE_FEED)
+        )
+    return member != negated

@@ -1,0 +1,191 @@
+"""git's packs, opened for reading in place: which objects there are, and where each stands.
+
+`git cat-file` rebuilds every version of a file by itself. A reader of the pack sees how
+the versions are stored, as changes against each other, and can look at the changes alone
+(see `deltas`). Formats: https://git-scm.com/docs/gitformat-pack.
+"""
+
+from __future__ import annotations
+
+import mmap
+import operator
+import os
+import stat
+import sys
+import zlib
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+COMMIT, TREE, BLOB, TAG, OFS_DELTA, REF_DELTA = 1, 2, 3, 4, 6, 7
+_OPEN = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_LARGE = 0x80000000
+
+
+class Corrupt(Exception):
+    """Something of the object store is not what its format says. The message is the reason in words for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class PackName:
+    """Where a pack is: the path of its index without `.idx`, and the bytes of an object id (20, or 32 with SHA-256)."""
+
+    stem: str
+    hash_size: int
+
+    @property
+    def pack(self) -> str:
+        return self.stem + ".pack"
+
+
+class Index:
+    """A pack's index. Objects are numbered in the order of their ids; `offsets` says where each begins in the pack.
+
+    Versions 1 and 2 are read, offsets of 64 bits included. Raises `Corrupt` for anything else.
+    """
+
+    def __init__(self, name: PackName) -> None:
+        self._size = name.hash_size
+        self._data = data = mapped(name.stem + ".idx")
+        version = int.from_bytes(data[4:8], "big") if data[:4] == b"\xfftOc" else 1
+        if version not in (1, 2):
+            raise Corrupt(f"the index of the pack has version {version}, which is not known")
+        fan = 8 if version == 2 else 0
+        self._fan = _numbers("I", data[fan : fan + 1024])
+        self.count = count = self._fan[-1] if len(self._fan) == 256 else -1
+        least = fan + 1024 + count * (self._size + 4 * fan // 4 + (0 if fan else 4)) + 2 * self._size
+        if count < 0 or list(self._fan) != sorted(self._fan) or len(data) < least:
+            raise Corrupt("the index of the pack is damaged")
+        self._first, self._step = (fan + 1024, self._size) if fan else (1024 + 4, self._size + 4)
+        self.offsets = self._offsets_2() if fan else self._offsets_1()
+        self.checksum = data[len(data) - 2 * self._size : len(data) - self._size]
+        self._stem = name.stem
+
+    def id(self, number: int) -> bytes:
+        start = self._first + number * self._step
+        return self._data[start : start + self._size]
+
+    def find(self, id: bytes) -> int | None:
+        """Return the number of an object, or None when the pack does not hold it."""
+        low = self._fan[id[0] - 1] if id[0] else 0
+        high = self._fan[id[0]]
+        number = bisect_left(range(self.count), id, low, high, key=self.id)
+        return number if number < high and self.id(number) == id else None
+
+    def order(self) -> Sequence[int]:
+        """Return the numbers in the order in which the objects stand in the pack."""
+        offsets = self.offsets
+        stored = self._stored_order()
+        if stored is not None:
+            places = array("Q", map(offsets.__getitem__, stored))
+            if all(map(operator.lt, places, islice(places, 1, None))):
+                return stored
+        return array("I", sorted(range(self.count), key=offsets.__getitem__))
+
+    def _stored_order(self) -> array[int] | None:
+        """Return what the `.rev` file beside the index says, if there is one of the right size."""
+        try:
+            with open(self._stem + ".rev", "rb", opener=_opener) as file:
+                data = file.read(13 + 4 * self.count + 2 * self._size)
+        except OSError:
+            return None
+        if data[:8] != b"RIDX\0\0\0\1" or len(data) != 12 + 4 * self.count + 2 * self._size:
+            return None
+        order = _numbers("I", data[12 : 12 + 4 * self.count])
+        return order if not order or max(order) < self.count else None
+
+    def _offsets_1(self) -> array[int]:
+        places = range(1024, 1024 + self.count * self._step, self._step)
+        return array("Q", [int.from_bytes(self._data[at : at + 4], "big") for at in places])
+
+    def _offsets_2(self) -> array[int]:
+        start = self._first + self.count * (self._size + 4)
+        end = start + 4 * self.count
+        offsets = array("Q", _numbers("I", self._data[start:end]))
+        if self.count and max(offsets) >= _LARGE:
+            spare = len(self._data) - 2 * self._size - end
+            large = _numbers("Q", self._data[end : end + spare // 8 * 8])
+            for number, offset in enumerate(offsets):
+                if offset >= _LARGE:
+                    if offset - _LARGE >= len(large):
+                        raise Corrupt("the index of the pack is damaged")
+                    offsets[number] = large[offset - _LARGE]
+        return offsets
+
+
+class Pack:
+    """A pack and its index. `data` is the mapped file; `end` is where its last object ends. Raises `Corrupt`."""
+
+    def __init__(self, name: PackName) -> None:
+        self.name = name
+        self.index = Index(name)
+        self.data = mapped(name.pack)
+        self.end = len(self.data) - name.hash_size
+        version, count = int.from_bytes(self.data[4:8], "big"), int.from_bytes(self.data[8:12], "big")
+        if self.data[:4] != b"PACK" or version not in (2, 3) or self.end < 12:
+            raise Corrupt("the pack has no header that is known")
+        if count != self.index.count or self.data[self.end :] != self.index.checksum:
+            raise Corrupt("the pack and its index do not belong together")
+
+    def read(self, at: int, count: int) -> bytes:
+        """Return bytes of the pack, for a reader that goes on from there and does not come back soon."""
+        data = self.data[at : at + count]
+        self.forget()
+        return data
+
+    def forget(self) -> None:
+        """Give the mapped pages back: the file stays cached, but is no memory of this process any more."""
+        if hasattr(self.data, "madvise"):
+            self.data.madvise(mmap.MADV_DONTNEED)
+
+
+def inflate(view: memoryview | bytes, size: int) -> bytes:
+    """Return the `size` bytes that a zlib stream holds; no more than that is ever inflated. Raises `Corrupt`."""
+    stream = zlib.decompressobj()
+    try:
+        data = stream.decompress(view, size + 1)
+    except zlib.error:
+        raise Corrupt("its data is damaged") from None
+    if len(data) != size or not stream.eof:
+        raise Corrupt("its data is damaged: it has not the length it should have")
+    return data
+
+
+def mapped(path: str) -> mmap.mmap:
+    """Map a regular file. Raises `Corrupt` when there is none to read."""
+    try:
+        handle = os.open(path, _OPEN)
+        try:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                raise Corrupt("it is no regular file")
+            return mmap.mmap(handle, 0, access=mmap.ACCESS_READ)
+        finally:
+            os.close(handle)
+    except (OSError, ValueError) as problem:
+        raise Corrupt(f"it cannot be read: {getattr(problem, 'strerror', None) or 'it is empty'}") from None
+
+
+def pack_names(folder: str, hash_size: int) -> Iterator[PackName]:
+    """Yield the packs of one object directory that have an index."""
+    place = os.path.join(folder, "pack")
+    try:
+        names = sorted(os.listdir(place))
+    except OSError:
+        return
+    for name in names:
+        if name.startswith("pack-") and name.endswith(".idx"):
+            yield PackName(os.path.join(place, name[:-4]), hash_size)
+
+
+def _numbers(kind: str, data: bytes) -> array[int]:
+    """Return big-endian numbers of 32 (`I`) or 64 bits (`Q`)."""
+    numbers = array(kind, data)
+    if sys.byteorder == "little":
+        numbers.byteswap()
+    return numbers
+
+
+def _opener(path: str, flags: int) -> int:
+    return os.open(path, _OPEN)

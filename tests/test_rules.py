@@ -1,0 +1,93 @@
+"""Rule files: what is refused and in which words, and what holds for all built-in rules."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from scanner import cache
+from scanner.decode.triggers import TRIGGERS
+from scanner.edges import edge_bound
+from scanner.errors import RuleError
+from scanner.model import RuleSet
+from scanner.rules import load, load_builtin, pattern_width
+
+GOOD = """
+- id: acme-badge
+  name: badge
+  pattern: 'ACME-(?P<secret>[0-9]{12})'
+  confidence: high
+  severity: high
+  why: It opens the door.
+  fix: Lock it.
+  references: [https://example.org/]
+  examples: ['ACME-{{digits:12}}']
+  negatives: ['ACME-12']
+"""
+
+WRONG = {
+    "no list": ("id: x\n", "own.yaml: a rule file is a list of rules"),
+    "no YAML": ("- id: [\n", "own.yaml:2: not valid YAML"),
+    "an unknown field": (GOOD.replace("why:", "wy:"), "field 'wy': is not known (did you mean 'why'?)"),
+    "no reason": (GOOD.replace("  why: It opens the door.\n", ""), "own.yaml:2: rule 'acme-badge': field 'why': is missing"),
+    "no remedy": (GOOD.replace("  fix: Lock it.\n", ""), "field 'fix': is missing"),
+    "no example": (GOOD.replace("examples: ['ACME-{{digits:12}}']", "examples: []"), "field 'examples': is missing"),
+    "no negative": (GOOD.replace("negatives: ['ACME-12']", "negatives: []"), "field 'negatives': is missing"),
+    "no reference": (GOOD.replace("references: [https://example.org/]", "references: []"), "field 'references': is missing"),
+    "a reference that is no https": (GOOD.replace("https://", "http://"), "is not an https address"),
+    "a wrong id": (GOOD.replace("id: acme-badge", "id: Acme_Badge"), "field 'id': must be lower-case words"),
+    "a wrong severity": (GOOD.replace("severity: high", "severity: huge"), "field 'severity': must be one of low, medium"),
+    "a wrong confidence": (GOOD.replace("confidence: high", "confidence: critical"), "field 'confidence': must be one of low"),
+    "a broken pattern": (GOOD.replace("{12})", "{12}"), "field 'pattern': is not a pattern on bytes"),
+    "an unbounded pattern": (GOOD.replace("{12})", "+)"), "field 'pattern': can match more than 1024 bytes"),
+    "a confirmation that is none": (GOOD.replace("  why:", "  confirm: magic\n  why:"), "'magic' is not one of pattern"),
+    "no pattern": (GOOD.replace("  pattern: 'ACME-(?P<secret>[0-9]{12})'\n", ""), "field 'pattern': is missing"),
+    "twice the same id": (GOOD + GOOD, "the rule 'acme-badge' is also in"),
+    "a list where a text is due": (GOOD.replace("fix: Lock it.", "fix: [Lock it.]"), "field 'fix': must be text"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_rule_file_is_refused_by_file_rule_and_field(name: str, tmp_path: Path) -> None:
+    text, said = WRONG[name]
+    file = tmp_path / "own.yaml"
+    file.write_text(text)
+    with pytest.raises(RuleError) as problem:
+        load([str(file)])
+    assert said in str(problem.value)
+    assert "own.yaml" in str(problem.value).split(" ")[0]
+
+
+def test_a_right_rule_file_is_taken(tmp_path: Path) -> None:
+    file = tmp_path / "own.yaml"
+    file.write_text(GOOD)
+    (rule,) = load([str(file)]).rules
+    assert (rule.id, rule.width, rule.reach) == ("acme-badge", 17, 17)
+
+
+def test_no_anchor_of_ours_slows_the_history_down(rules: RuleSet) -> None:
+    """A wide anchor widens every window, and one bound to a text's edges has each text looked at twice more."""
+    anchors = [anchor for rule in rules.rules for anchor in rule.anchors] + [trigger.pattern for trigger in TRIGGERS]
+    assert [anchor for anchor in anchors if edge_bound(anchor)] == []
+    assert max(map(pattern_width, anchors)) <= 256
+
+
+def test_changed_rules_are_read_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    folder = tmp_path / "rules"
+    folder.mkdir()
+    (folder / "own.yaml").write_text(GOOD)
+    monkeypatch.setattr("scanner.rules.builtin_folder", lambda: str(folder))
+    first = load_builtin()
+    assert load_builtin() == first
+    (folder / "own.yaml").write_text(GOOD.replace("name: badge", "name: door badge"))
+    os.utime(folder / "own.yaml", ns=(1, 1))
+    assert load_builtin().digest != first.digest
+
+
+def test_a_damaged_cache_of_rules_is_rebuilt(rules: RuleSet) -> None:
+    for name in os.listdir(cache.folder()):
+        if name.startswith("rules-"):
+            cache.write(name, b'{"state": 1')
+    assert load_builtin() == rules
