@@ -102,7 +102,7 @@ def _add_scan(commands: argparse._SubParsersAction[_Parser]) -> None:
     what.add_argument("--range", metavar="A..B", help="the changes and messages of the commits that B has and A has not")
     what.add_argument("--no-history", action="store_true", help="the files only, not the object store")
     what.add_argument("--jobs", type=_jobs, default=os.cpu_count() or 1, metavar="N",
-                      help="processes for the history (default: one a processor)")  # fmt: skip
+                      help="processes to use (default: one a processor)")  # fmt: skip
     what.add_argument("--stdin", action="store_true", help="standard input")
     what.add_argument("--path", metavar="NAME", help="the name to report standard input under")
     rules = scan.add_argument_group("rules")

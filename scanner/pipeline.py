@@ -116,6 +116,11 @@ def sight(rules: RuleSet, engine: str | None = None) -> Callable[[], Sight]:
     return partial(_open_sight, rules, margin, any(map(edge_bound, anchors + triggers)), engine)
 
 
+def judge(rules: RuleSet, engine: str | None = None) -> Callable[[], Sight]:
+    """Return the same for a source that hands over whole blobs, and needs to know nothing of windows."""
+    return partial(_open_sight, rules, 0, False, engine)
+
+
 def _open_sight(rules: RuleSet, margin: int, edges: bool, engine: str | None) -> Sight:
     return Sight(rules, open_engine(rules, engine), margin, edges)
 

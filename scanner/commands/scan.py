@@ -161,18 +161,18 @@ def _commits(options: argparse.Namespace) -> tuple[Source, str | None]:
 
 
 def _path(path: str, options: argparse.Namespace) -> list[Target]:
-    from scanner.pipeline import sight
+    from scanner.pipeline import judge, sight
     from scanner.sources.fasthistory import FastHistory
     from scanner.sources.tree import Folder, WorkTree
 
     repository = _repository_at(_existing(path))
     if repository is None:
-        return [lambda rules: Folder(path)]
+        return [lambda rules: Folder(path, judge(rules), options.jobs)]
     if repository.work_tree is None and options.no_history:
         raise UsageError(f"{path}: is a bare repository; it has no files beside its history (leave out --no-history)")
     targets: list[Target] = []
     if repository.work_tree is not None:
-        targets.append(lambda rules: WorkTree(repository))
+        targets.append(lambda rules: WorkTree(repository, None, judge(rules), options.jobs))
     if not options.no_history:
         targets.append(lambda rules: FastHistory(repository, sight(rules), options.jobs))
     return targets

@@ -10,8 +10,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Collection, Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
+from typing import Any, NamedTuple, Protocol
 
 from scanner.gitcommand import Repository, entries
 from scanner.model import Blob, Coverage, Item, Origin, Skipped
@@ -20,33 +21,65 @@ from scanner.sources.pieces import PIECE, pieces
 _OPEN = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
+class Judge(Protocol):
+    """What knows the stages behind a source (`scanner.pipeline.Sight`)."""
+
+    def judge(self, blob: Blob) -> list[Any]:
+        """Return the matches of a blob with their places, and what of it was skipped."""
+
+
+Judging = Callable[[], Judge]
+
+SHARE = 500
+"""Files that are handed to a process at a time."""
+
+MANY = 3000
+"""Files for which more processes are worth starting."""
+
+Entry = tuple[str, str]
+"""Where a file is, and the name it is reported under."""
+
+
 class Folder(NamedTuple):
-    """A folder, or one file, given by name: everything below it except git directories."""
+    """A folder, or one file, given by name: everything below it except git directories.
+
+    `judge` makes, in each of `jobs` processes, what looks at a file's blobs; without it they
+    are yielded.
+    """
 
     path: str
+    judge: Judging | None = None
+    jobs: int = 1
 
-    def items(self) -> Iterator[Item]:
+    def items(self) -> Iterator[Any]:
         if not os.path.isdir(self.path):
             # A file that the user named is read even through a symbolic link.
             yield from _read(os.path.realpath(self.path), self.path)
             return
-        yield from _walk(self.path)
+        yield from _contents(_walk(self.path), self.judge, self.jobs)
 
     def attribute(self, ids: Collection[str]) -> Mapping[str, Origin]:
         return {}
 
 
 class WorkTree(NamedTuple):
-    """The files of a repository that are tracked, or untracked and not ignored; below `below` if given.
+    """The files of a repository that are tracked, or untracked and not ignored; with `names`, just those files.
 
-    Paths are reported relative to the top of the repository. With `names`, just those files.
+    Paths are reported relative to the top of the repository. `judge` and `jobs` are as in `Folder`.
     """
 
     repository: Repository
-    below: str = ""
     names: tuple[str, ...] | None = None
+    judge: Judging | None = None
+    jobs: int = 1
 
-    def items(self) -> Iterator[Item]:
+    def items(self) -> Iterator[Any]:
+        yield from _contents(self._entries(), self.judge, self.jobs)
+
+    def attribute(self, ids: Collection[str]) -> Mapping[str, Origin]:
+        return {}
+
+    def _entries(self) -> Iterator[Entry | Item]:
         top = self.repository.work_tree or ""
         safe: dict[str, bool] = {}
         for name in self._names():
@@ -57,22 +90,63 @@ class WorkTree(NamedTuple):
             if os.path.isdir(place) and not os.path.islink(place):
                 yield Coverage(notes=(f"{name.rstrip('/')} is another repository: it is scanned when it is named itself",))
             elif safe[folder]:
-                yield from _read(place, name)
+                yield place, name
             elif os.path.lexists(place):
                 yield Skipped(name, "its folder is a symbolic link that leads elsewhere")
-
-    def attribute(self, ids: Collection[str]) -> Mapping[str, Origin]:
-        return {}
 
     def _names(self) -> Iterator[str]:
         if self.names is not None:
             yield from self.names
             return
-        listing = ["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate"]
-        if self.below:
-            listing += ["--", f":(literal){self.below}"]
-        for entry in entries(self.repository.run(*listing)):
+        for entry in entries(
+            self.repository.run("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate")
+        ):
             yield os.fsdecode(entry)
+
+
+def _contents(found: Iterator[Entry | Item], judge: Judging | None, jobs: int) -> Iterator[Any]:
+    """Yield what files hold: their blobs, or where there are many files what processes made of these."""
+    waiting: list[Entry] = []
+    for item in found:
+        if isinstance(item, Blob | Skipped | Coverage):
+            yield item
+        elif judge is None or jobs < 2:
+            yield from _read(*item)
+        else:
+            waiting.append(item)
+    if len(waiting) < MANY:
+        for entry in waiting:
+            yield from _read(*entry)
+        return
+    from scanner.sources.processes import Lost, spread  # multiprocessing takes long to import
+
+    assert judge is not None
+    shares = [waiting[first : first + SHARE] for first in range(0, len(waiting), SHARE)]
+    for share, result in zip(shares, spread(partial(_judging, judge), shares, jobs), strict=True):
+        if isinstance(result, Lost):
+            yield Skipped(share[0][1], f"was not scanned: {result.reason}; so are {len(share) - 1} more files")
+        else:
+            yield from result
+
+
+def _judging(judge: Judging) -> Callable[[list[Entry]], list[Any]]:
+    """Return what a process does with its share of the files."""
+    look = judge()
+
+    def run(share: list[Entry]) -> list[Any]:
+        results: list[Any] = []
+        covered = Coverage()
+        for entry in share:
+            for item in _read(*entry):
+                if isinstance(item, Blob):
+                    results += look.judge(item)
+                elif isinstance(item, Coverage):
+                    covered = covered.plus(item)
+                else:
+                    results.append(item)
+        return [*results, covered]
+
+    return run
 
 
 def _inside(top: str, folder: str) -> bool:
@@ -81,7 +155,7 @@ def _inside(top: str, folder: str) -> bool:
     return os.path.realpath(place) == os.path.join(os.path.realpath(top), folder).rstrip("/")
 
 
-def _walk(top: str) -> Iterator[Item]:
+def _walk(top: str) -> Iterator[Entry | Item]:
     waiting = [top]
     while waiting:
         folder = waiting.pop()
@@ -99,7 +173,7 @@ def _walk(top: str) -> Iterator[Item]:
                 else:
                     folders.append(entry.path)
             else:
-                yield from _read(entry.path, entry.path)
+                yield entry.path, entry.path
         waiting.extend(reversed(folders))
 
 
