@@ -91,7 +91,9 @@ class _Blob(NamedTuple):
             anchors = self.look(found.chunk.data)
             inner = _split(anchors)
             if found.chunk.decoded:
-                inner += _any_text(found.chunk)
+                # What is encoded in the surroundings was seen when the chunk around was looked at.
+                low, high = found.chunk.decoded
+                inner = [anchor for anchor in inner if low < anchor[1] <= high] + _any_text(found.chunk)
             yield found.chunk, anchors
             yield from self.inside(found, inner)
 
@@ -153,7 +155,10 @@ class _Blob(NamedTuple):
     def _embedded_zip(self, layer: _Layer) -> Iterator[_Layer | Skipped]:
         """Yield the members of a zip archive that something stands before, as in an executable jar."""
         data = layer.chunk.data
-        if data.rfind(b"PK\x05\x06", max(0, len(data) - 65_557)) >= 0:
+        end = data.rfind(b"PK\x05\x06", max(0, len(data) - 65_557))
+        # Text that only quotes the magics is no archive: the directory must stand right before its end record.
+        directory = end - int.from_bytes(data[end + 12 : end + 16], "little")
+        if end >= 0 and directory >= 0 and data.startswith(b"PK\x01\x02", directory):
             yield from self._archive(layer, data, "zip", data.find(b"PK\x03\x04"))
 
     def _skipped(self, way: tuple[str, ...], reason: str) -> Skipped:

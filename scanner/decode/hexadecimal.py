@@ -13,11 +13,13 @@ _WINDOW = 4096
 _REACH = 1024 * 1024
 _SEPARATED = regex.compile(rb"(?i)(?:0x)?[0-9a-f]{2}(?:[ \t\r\n,:;\"'+\\]{1,64}+(?:0x)?[0-9a-f]{2}(?![0-9a-f]))++")
 _RUN = regex.compile(rb"[0-9A-Fa-f]{8,}+")
-# xxd, hexdump -C and od: an offset, groups of bytes, and for the first two the characters.
+# A line of xxd, or of hexdump -C and od: an offset, groups of bytes, and the characters. What separates the characters
+# from the bytes decides: two spaces for xxd, and a bar for hexdump, which has two spaces within the bytes as well.
 _DUMP = regex.compile(
-    rb"[ \t]{0,16}(?:0x)?[0-9A-Fa-f]{4,8}:?[ \t]{1,3}"
-    rb"(?P<bytes>(?:[0-9A-Fa-f]{2}){1,4}+(?:[ \t]{1,2}(?:[0-9A-Fa-f]{2}){1,4}+){0,15}+)"
-    rb"(?:[ \t]{2,}[^\n]{0,32})?\r?(?:\n|\Z)"
+    rb"[ \t]{0,16}(?:0x)?[0-9A-Fa-f]{4,8}"
+    rb"(?::[ \t]{1,3}(?P<bytes>(?:[0-9A-Fa-f]{2}){1,4}+(?:[ ](?:[0-9A-Fa-f]{2}){1,4}+){0,15}+)(?:[ \t]{2,}[^\n]{0,32})?"
+    rb"|[ \t]{1,3}(?P<bytes>(?:[0-9A-Fa-f]{2}){1,4}+(?:[ \t]{1,2}(?:[0-9A-Fa-f]{2}){1,4}+){0,15}+)"
+    rb"(?:[ \t]{2,}[|>][^\n]{0,32})?)[ \t]{0,2}\r?(?:\n|\Z)"
 )
 _NO_DIGIT = regex.compile(rb"(?i)0x|[^0-9a-f]")
 
@@ -28,18 +30,26 @@ def values(data: bytes, ends: Sequence[int]) -> Iterator[Value]:
     for end in ends:
         if end <= done:
             continue
-        value = _dump(data, end, done) or _run(data, end, done)
+        lines = _dump(data, end, done)
+        decoded = b"".join(edit.new for edit in lines)
+        if worth(decoded):
+            value: Value | None = Value(decoded, tuple(lines))
+        elif len(lines) > 1:  # a dump of something else: none of its lines is read again
+            done = lines[-1].end
+            continue
+        else:
+            value = _run(data, end, done)
         if value is not None:
             done = value.end
             yield value
 
 
-def _dump(data: bytes, end: int, floor: int) -> Value | None:
-    """Return the lines of a hex dump around an offset."""
+def _dump(data: bytes, end: int, floor: int) -> list[Edit]:
+    """Return the lines of a hex dump around an offset, none if there is no dump."""
     start = data.rfind(b"\n", max(floor, end - 128), end) + 1 or floor
     match = _DUMP.match(data, start)
     if match is None or match.end() < end:
-        return None
+        return []
     while start > floor:
         above = data.rfind(b"\n", max(floor, start - 129), start - 1) + 1 or floor
         match = _DUMP.match(data, above, start)
@@ -51,8 +61,7 @@ def _dump(data: bytes, end: int, floor: int) -> Value | None:
     while match is not None:
         edits.append(Edit(match.start(), match.end(), bytes.fromhex(match.group("bytes").decode("ascii"))))
         match = _DUMP.match(data, match.end()) if match.end() < len(data) else None
-    decoded = b"".join(edit.new for edit in edits)
-    return Value(decoded, tuple(edits)) if worth(decoded) else None
+    return edits
 
 
 def _run(data: bytes, end: int, floor: int) -> Value | None:

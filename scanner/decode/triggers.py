@@ -95,7 +95,10 @@ def _base64() -> list[str]:
 def _hexadecimal() -> list[str]:
     encoded = [_known_part(form) for word in _NESTED for form in base64_forms(word)]
     return [
-        *(form for word in _NESTED for form in _hex_forms(word)),
+        *(form for word in (*_NESTED, b"assword") for form in _hex_forms(word)),
+        # The second line of a dump by xxd or hexdump, and by od: in a dump the end of a line may cut any word.
+        "(?i)00000010(?:: {1,2}|  )[0-9a-f]{2}(?: ?[0-9a-f]{2}){7}",
+        "(?i)0000020 {1,2}[0-9a-f]{2}(?: [0-9a-f]{2}){7}",
         *(f"(?i){word.hex()}" for word in encoded),
         *(f"(?i){magic}" for magic in _MAGICS),
     ]
@@ -127,6 +130,7 @@ def _escapes() -> list[str]:
         f"(?i){_NAME}[a-z0-9_.-]{{0,24}}[=: \"']{{0,4}}\\\\{{1,4}}{code}",
         "(?i)(?:secret|aws)[^\\n]{0,80}[a-z0-9+/]\\\\{1,4}(?:/|u002[bf]|x2[bf])[a-z0-9+/\\\\]{4}",
         f"\\\\(?:[nrt]|u00[2-7][0-9A-Fa-f]|x[2-7][0-9A-Fa-f]){_KNOWN}",
+        "(?i)\\\\{1,4}[nr](?:https://)?[a-z0-9-]{1,63}\\.signin\\.aws",
         "(?:\\\\u00[2-7][0-9A-Fa-f]){4}",
         "(?:\\\\x[2-7][0-9A-Fa-f]){4}",
         "(?:\\\\1[0-7][0-7]|\\\\0[4-7][0-7]){4}",
