@@ -8,6 +8,7 @@ and start-up is most of what it costs (`docs/decisions.md`).
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import signal
 import sys
@@ -70,8 +71,8 @@ class _Output(argparse.Action):
         namespace.outputs = [*(namespace.outputs or []), (kind, values)]
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of the whole command line."""
+def parser(command: str | None = None) -> argparse.ArgumentParser:
+    """Return the parser of the whole command line, or of one command where only that is wanted."""
     top = _Parser(
         prog="keyleash",
         description="Finds credentials in git before they are public.",
@@ -80,10 +81,8 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"keyleash {__version__}")
     # Without `prog`, argparse formats a usage line to find it out, and that imports much.
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True, prog="keyleash")
-    _add_scan(commands)
-    _add_hook(commands)
-    _add_rules(commands)
-    commands.add_parser("version", help="show the version, the engine, the number of rules and their digest")
+    for name in [command] if command in COMMANDS else COMMANDS:
+        COMMANDS[name](commands)
     return top
 
 
@@ -147,9 +146,16 @@ def _add_rules(commands: argparse._SubParsersAction[_Parser]) -> None:
     check.add_argument("files", nargs="+", metavar="FILE")
 
 
+def _add_version(commands: argparse._SubParsersAction[_Parser]) -> None:
+    commands.add_parser("version", help="show the version, the engine, the number of rules and their digest")
+
+
+COMMANDS = {"scan": _add_scan, "hook": _add_hook, "rules": _add_rules, "version": _add_version}
+
+
 def run(arguments: Sequence[str]) -> int:
     """Parse the arguments, carry out the command and return its exit code."""
-    options = parser().parse_args(arguments)
+    options = parser(arguments[0] if arguments else None).parse_args(arguments)
     # A command is imported when it is called: a hook must not wait for what only a scan needs.
     if options.command == "scan":
         from scanner.commands import scan
@@ -200,5 +206,19 @@ def _complain(line: str) -> None:
     print("\n".join(visible(part) for part in line.split("\n")), file=sys.stderr)
 
 
+def entry() -> NoReturn:
+    """What the installed command calls: `main`, and for a hook an end without Python's tidying up.
+
+    Collecting garbage and taking the interpreter down again cost a hook as much as its scan.
+    """
+    if sys.argv[1:2] != ["hook"]:
+        sys.exit(main())
+    gc.disable()
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    entry()

@@ -10,6 +10,7 @@ byte. A trigger may over-report: what it leads to is decoded and scanned like an
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 
@@ -62,6 +63,7 @@ def base64_forms(word: bytes) -> list[str]:
     return forms
 
 
+@functools.cache
 def _class(bits: str) -> str:
     if bits.count("?") > 4:
         return "."

@@ -44,26 +44,27 @@ class Staged(NamedTuple):
 
     def changes(self) -> list[Change]:
         """Return the files whose staged version differs from that of every parent."""
-        parents = [self.repository.head() or self._empty_tree()]
+        found = {change.path: change for change in _raw(self._against("HEAD"))}
         merging = os.path.join(self.repository.git_dir, "MERGE_HEAD")
         if os.path.exists(merging):
             with open(merging, encoding="ascii") as file:
-                parents += file.read().split()
-        found: dict[str, Change] = {}
-        for number, parent in enumerate(parents):
-            listing = self.repository.run(
-                "diff-index", "--cached", "--raw", "-z", "--no-abbrev", "-M", "--diff-filter=d", parent
-            )
-            changed = {change.path: change for change in _raw(listing)}
-            if number == 0:
-                found = changed
-            else:
+                parents = file.read().split()
+            for parent in parents:
+                changed = {change.path: change for change in _raw(self._against(parent))}
                 found = {
                     path: change._replace(before=change.before + changed[path].before)
                     for path, change in found.items()
                     if path in changed
                 }
         return list(found.values())
+
+    def _against(self, parent: str) -> bytes:
+        arguments = ("diff-index", "--cached", "--raw", "-z", "--no-abbrev", "-M", "--diff-filter=d")
+        listing = self.repository.attempt(*arguments, parent)
+        if listing.returncode == 0:
+            return listing.stdout
+        # Before the first commit there is no HEAD. Asked for only now: nearly every commit has one.
+        return self.repository.run(*arguments, self._empty_tree() if self.repository.head() is None else parent)
 
     def _empty_tree(self) -> str:
         return self.repository.run("hash-object", "-t", "tree", "--stdin", stdin=b"").decode().strip()
