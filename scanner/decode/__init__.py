@@ -26,6 +26,10 @@ Look = Callable[[bytes], Anchors]
 FIRST = 1 << 20
 """The engine reports trigger `n` of `scanner.decode.triggers` as the index `FIRST + n`, above the index of every rule."""
 
+_OPAQUE = ("base64", "hex")
+_LITTLE = 4096
+"""Any encoded text is looked for in what was hidden altogether; other encodings leave base64 legible, as the engine saw it."""
+
 _HEADS = (*HEADS, *text.MARKS)
 
 
@@ -93,7 +97,9 @@ class _Blob(NamedTuple):
             if found.chunk.decoded:
                 # What is encoded in the surroundings was seen when the chunk around was looked at.
                 low, high = found.chunk.decoded
-                inner = [anchor for anchor in inner if low < anchor[1] <= high] + _any_text(found.chunk)
+                inner = [anchor for anchor in inner if low < anchor[1] <= high]
+                if found.chunk.way[-1] in _OPAQUE or high - low <= _LITTLE:
+                    inner += _any_text(found.chunk)
             yield found.chunk, anchors
             yield from self.inside(found, inner)
 

@@ -17,9 +17,9 @@ _TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 _BREAK = regex.compile(
     rb"[ \t]{0,8}\\?\r?\n[ \t#*>]{0,64}"
     rb"|[\"'][ \t]{0,8}[+.,\\]?[ \t]{0,8}\\?\r?\n[ \t]{0,64}[+.]?[ \t]{0,8}[\"']"
-    rb"|(?:\\{1,2}r)?\\{1,2}n"
+    rb"|(?:\\{1,2}r)?\\{1,2}n|(?:%0[Dd])?%0[Aa]"
 )
-_LINE_END = regex.compile(rb"={0,2}(?:[\"'\\,;)\]}<]|[ \t]*(?:\r?\n|\Z))")
+_LINE_END = regex.compile(rb"={0,2}(?:[\"'\\,;)\]}<%]|[ \t]*(?:\r?\n|\Z))")
 _ABOVE = {
     alphabet: regex.compile(rb"[ \t#*>\"'+.]{0,64}+(?P<run>[A-Za-z0-9%b]{16,8192})(?P<rest>[\"' \t+.,\\\r]{0,16})\Z" % extra)
     for alphabet, extra in ((_STANDARD, b"+/"), (_URLSAFE, b"_-"))
