@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
+import zipfile
 from collections import defaultdict
 
 from scanner import gitcommand
@@ -11,9 +14,11 @@ from scanner.pipeline import scan
 from scanner.sources.history import History
 from scanner.sources.staged import Staged
 from scanner.sources.tree import WorkTree
+from tests.confirm import keys_made
 from tests.confirm.test_aws import ALONE, NEAR_MISSES, NO_IDS, PAIRS, fill
 from tests.confirm.test_console import COMMANDS, MAILS, NO_MAILS
 from tests.conftest import Repo, Secrets
+from tests.decode.test_decode import ENCODINGS
 
 Found = dict[str, set[tuple[str, int, int, str]]]
 
@@ -44,8 +49,11 @@ def test_every_form_is_found_as_a_file_staged_and_in_history(repo: Repo, secrets
     for name, text in {**NEAR_MISSES, **NO_IDS, **NO_MAILS}.items():
         if "beside an id" not in name:
             forms[f"near miss {name}"] = expand(text).replace("<PW>", secrets.password()), set()
+    binary = _keys_and_encodings(secrets)
     for name, (content, _) in forms.items():
         repo.write(f"{name.replace('/', '-')}.txt", content)
+    for name, (data, _) in binary.items():
+        repo.write(name, data)
     repo.git("add", "-A")
     repository = gitcommand.find(str(repo.path))
     assert repository
@@ -61,3 +69,26 @@ def test_every_form_is_found_as_a_file_staged_and_in_history(repo: Repo, secrets
         path = f"{name.replace('/', '-')}.txt"
         assert {row[0] for row in tree[path]} - {"aws-session-token"} == rules, (name, content)
         assert tree[path] == staged[path] == history[path] == packed[path], name
+    assert len(binary) > 30
+    for name, (_, rules) in binary.items():
+        assert {row[0] for row in tree[name]} == rules, name
+        assert tree[name] == staged[name] == history[name] == packed[name], name
+
+
+def _keys_and_encodings(secrets: Secrets) -> dict[str, tuple[bytes, set[str]]]:
+    """By file name: every kind of armoured key, and an AWS pair in every encoding and in archives."""
+    pair = {"aws-access-key-id", "aws-secret-access-key"}
+    found = {
+        f"key {name}".replace("/", "-"): (text().encode(), {rule}) for name, (rule, text, _, _) in keys_made.ARMOURED.items()
+    }
+    for name, (encode, _) in ENCODINGS.items():
+        found[f"encoded {name}".replace("/", "-").replace("\\", "-")] = encode(secrets.aws_file().encode()), pair
+    zipped, tarred = io.BytesIO(), io.BytesIO()
+    with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("deep/a.env", secrets.aws_file())
+    content = secrets.aws_file().encode()
+    with tarfile.open(fileobj=tarred, mode="w:gz") as tar:
+        member = tarfile.TarInfo("a.env")
+        member.size = len(content)
+        tar.addfile(member, io.BytesIO(content))
+    return found | {"a.zip": (zipped.getvalue(), pair), "a.tar.gz": (tarred.getvalue(), pair)}

@@ -171,6 +171,14 @@ def test_a_bug_while_reporting_shows_no_secret(
     assert secret not in printed.out + printed.err
 
 
+@pytest.mark.parametrize("name", sorted(SINKS))
+def test_every_format_says_why_a_credential_is_believed(report: Report, name: str) -> None:
+    text = written(report, name)
+    for finding in report.findings:
+        for evidence in finding.evidence:
+            assert evidence.replace("%", "%25") in text or json.dumps(evidence, ensure_ascii=False)[1:-1] in text
+
+
 def test_colour_on_a_terminal_only(report: Report) -> None:
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
