@@ -26,7 +26,7 @@ which may."""
 _SCAN_EXAMPLES = """\
 examples:
   keyleash scan                                   this repository: files and whole history
-  keyleash scan --no-history ~/work/site          the files only
+  keyleash scan --no-history ~/site               the files only
   keyleash scan --staged                          what the next commit would add
   keyleash scan --range origin/main..HEAD         what these commits brought
   keyleash scan --format text --format sarif --output keyleash.sarif

@@ -187,73 +187,82 @@ def _read(file: str) -> list[Rule]:
     return [_rule(entry, file) for entry in data]
 
 
-def _rule(entry: dict[str, Any], file: str) -> Rule:
-    from scanner import yamlfile
+class _Entry:
+    """One rule as it stands in a file, with words for what is wrong in it."""
 
-    line = entry.pop(yamlfile.LINE)
-    where = f"{file}:{line}: rule '{entry.get('id', '?')}'"
+    def __init__(self, fields: dict[str, Any], file: str) -> None:
+        from scanner import yamlfile
 
-    def fail(field: str, reason: str) -> RuleError:
-        return RuleError(f"{where}: field '{field}': {reason}")
+        line = fields.pop(yamlfile.LINE)
+        self.where = f"{file}:{line}: rule '{fields.get('id', '?')}'"
+        self.fields = fields
+        for key in fields:
+            if key not in _REQUIRED and key not in _OPTIONAL:
+                raise self.wrong(key, f"is not known{yamlfile.suggestion(key, _REQUIRED + _OPTIONAL)}")
+        for key in _REQUIRED:
+            if not fields.get(key):
+                raise self.wrong(key, "is missing")
 
-    for key in entry:
-        if key not in _REQUIRED and key not in _OPTIONAL:
-            raise fail(key, f"is not known{yamlfile.suggestion(key, _REQUIRED + _OPTIONAL)}")
-    for key in _REQUIRED:
-        if not entry.get(key):
-            raise fail(key, "is missing")
+    def wrong(self, field: str, reason: str) -> RuleError:
+        return RuleError(f"{self.where}: field '{field}': {reason}")
 
-    def text(key: str, default: str = "") -> str:
-        value = entry.get(key, default)
+    def text(self, key: str, default: str = "") -> str:
+        value = self.fields.get(key, default)
         if not isinstance(value, str):
-            raise fail(key, "must be text")
+            raise self.wrong(key, "must be text")
         return value.strip()
 
-    def texts(key: str) -> tuple[str, ...]:
-        value = entry.get(key, [])
+    def texts(self, key: str) -> tuple[str, ...]:
+        value = self.fields.get(key, [])
         if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-            raise fail(key, "must be a list of texts")
+            raise self.wrong(key, "must be a list of texts")
         return tuple(value)
 
-    if not _ID.match(text("id")):
-        raise fail("id", "must be lower-case words joined by hyphens")
-    if text("confidence") not in LEVELS[:3]:
-        raise fail("confidence", f"must be one of {', '.join(LEVELS[:3])}")
-    if text("severity") not in LEVELS:
-        raise fail("severity", f"must be one of {', '.join(LEVELS)}")
-    confirm = text("confirm", "pattern")
-    if confirm not in CONFIRMATIONS:
-        raise fail("confirm", f"'{confirm}' is not one of {', '.join(CONFIRMATIONS)}")
-    pattern, anchors = text("pattern"), texts("anchors")
-    if not pattern and not anchors:
-        raise fail("pattern", "is missing")
-    if not pattern and confirm == "pattern":
-        raise fail("pattern", "is missing: anchors alone need a 'confirm' that reads their neighbourhood")
-    if not isinstance(entry.get("guessable", False), bool):
-        raise fail("guessable", "must be true or false")
-    if not isinstance(entry.get("entropy", 0), int | float):
-        raise fail("entropy", "must be a number of bits a character")
-    for reference in texts("references"):
-        if not reference.startswith("https://"):
-            raise fail("references", f"'{reference}' is not an https address")
-    _compile(pattern, "pattern", fail)
+    def one_of(self, key: str, choices: Sequence[str], default: str = "") -> str:
+        value = self.text(key, default)
+        if value not in choices:
+            raise self.wrong(key, f"'{value}' is not one of {', '.join(choices)}")
+        return value
+
+    def check(self) -> None:
+        """Raise for a value that no type check sees."""
+        if not _ID.match(self.text("id")):
+            raise self.wrong("id", "must be lower-case words joined by hyphens")
+        if not self.text("pattern") and not self.texts("anchors"):
+            raise self.wrong("pattern", "is missing")
+        if not self.text("pattern") and self.text("confirm", "pattern") == "pattern":
+            raise self.wrong("pattern", "is missing: anchors alone need a 'confirm' that reads their neighbourhood")
+        if not isinstance(self.fields.get("guessable", False), bool):
+            raise self.wrong("guessable", "must be true or false")
+        if not isinstance(self.fields.get("entropy", 0), int | float):
+            raise self.wrong("entropy", "must be a number of bits a character")
+        for reference in self.texts("references"):
+            if not reference.startswith("https://"):
+                raise self.wrong("references", f"'{reference}' is not an https address")
+
+
+def _rule(fields: dict[str, Any], file: str) -> Rule:
+    entry = _Entry(fields, file)
+    entry.check()
+    pattern, anchors = entry.text("pattern"), entry.texts("anchors")
+    where = "anchors" if anchors else "pattern"
     return Rule(
-        id=text("id"),
-        name=text("name"),
+        id=entry.text("id"),
+        name=entry.text("name"),
         pattern=pattern,
         anchors=anchors or (pattern,),
-        width=max(_width(anchor, "anchors" if anchors else "pattern", fail) for anchor in anchors or (pattern,)),
-        reach=_width(pattern, "pattern", fail) if pattern else 0,
-        confirm=confirm,
-        confidence=text("confidence"),
-        severity=text("severity"),
-        guessable=entry.get("guessable", False),
-        entropy=float(entry.get("entropy", 0)),
-        why=text("why"),
-        fix=text("fix"),
-        references=texts("references"),
-        examples=texts("examples"),
-        negatives=texts("negatives"),
+        width=max(_width(anchor, where, entry.wrong) for anchor in anchors or (pattern,)),
+        reach=_width(pattern, "pattern", entry.wrong) if pattern else 0,
+        confirm=entry.one_of("confirm", CONFIRMATIONS, "pattern"),
+        confidence=entry.one_of("confidence", LEVELS[:3]),
+        severity=entry.one_of("severity", LEVELS),
+        guessable=fields.get("guessable", False),
+        entropy=float(fields.get("entropy", 0)),
+        why=entry.text("why"),
+        fix=entry.text("fix"),
+        references=entry.texts("references"),
+        examples=entry.texts("examples"),
+        negatives=entry.texts("negatives"),
         file=os.path.basename(file),
     )
 

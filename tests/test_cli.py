@@ -156,7 +156,6 @@ def test_a_corrupt_object_is_skipped_and_the_rest_is_scanned(repo: Repo, secrets
     assert {finding["rule"] for finding in report["findings"]} == {"aws-access-key-id", "aws-secret-access-key"}
 
 
-@pytest.mark.skipif(os.name == "nt", reason="permissions are others there")
 def test_an_unreadable_file_is_skipped_and_the_rest_is_scanned(
     tmp_path: Path, secrets: Secrets, monkeypatch: pytest.MonkeyPatch
 ) -> None:

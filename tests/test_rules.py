@@ -38,8 +38,14 @@ WRONG = {
     "no reference": (GOOD.replace("references: [https://example.org/]", "references: []"), "field 'references': is missing"),
     "a reference that is no https": (GOOD.replace("https://", "http://"), "is not an https address"),
     "a wrong id": (GOOD.replace("id: acme-badge", "id: Acme_Badge"), "field 'id': must be lower-case words"),
-    "a wrong severity": (GOOD.replace("severity: high", "severity: huge"), "field 'severity': must be one of low, medium"),
-    "a wrong confidence": (GOOD.replace("confidence: high", "confidence: critical"), "field 'confidence': must be one of low"),
+    "a wrong severity": (
+        GOOD.replace("severity: high", "severity: huge"),
+        "'huge' is not one of low, medium",
+    ),
+    "a wrong confidence": (
+        GOOD.replace("confidence: high", "confidence: critical"),
+        "'critical' is not one of low",
+    ),
     "a broken pattern": (GOOD.replace("{12})", "{12}"), "field 'pattern': is not a pattern on bytes"),
     "an unbounded pattern": (GOOD.replace("{12})", "+)"), "field 'pattern': can match more than 1024 bytes"),
     "a confirmation that is none": (GOOD.replace("  why:", "  confirm: magic\n  why:"), "'magic' is not one of pattern"),
