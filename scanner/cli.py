@@ -117,12 +117,12 @@ def _add_scan(commands: argparse._SubParsersAction[_Parser]) -> None:
                         help="where to write the format named before it (default: standard output)")  # fmt: skip
     output.add_argument("--show-secrets", action="store_true", help="write the secrets themselves: mind where the report goes")
     output.add_argument("--exit-zero", action="store_true", help="exit with 0 although credentials were found")
-    output.add_argument("--quiet", action="store_true", help="write nothing to the terminal unless credentials were found")
+    output.add_argument("--quiet", action="store_true", help="write no text when nothing was found and nothing skipped")
     output.add_argument("--no-progress", action="store_true", help="show no progress on a terminal")
 
 
 def _jobs(text: str) -> int:
-    if not text.isdigit() or not 1 <= int(text) <= 256:
+    if not (text.isascii() and text.isdecimal()) or not 1 <= int(text) <= 256:
         raise argparse.ArgumentTypeError(f"'{text}' is not a number from 1 to 256")
     return int(text)
 

@@ -50,7 +50,10 @@ class Config(NamedTuple):
             return None
         from pathspec import GitIgnoreSpec
 
-        return GitIgnoreSpec.from_lines(self.exclude).match_file
+        try:
+            return GitIgnoreSpec.from_lines(self.exclude).match_file
+        except ValueError as problem:
+            raise ConfigError(f"{self.file}: field 'paths.exclude': {problem}") from None
 
 
 def load(file: str | None, top: str | None) -> Config:

@@ -23,4 +23,4 @@ class ConfigError(ScanError):
 
 
 class GitError(ScanError):
-    """git is missing, too old, or refused. The message carries git's own reason."""
+    """git is missing, or refused. The message carries git's own reason."""

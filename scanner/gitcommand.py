@@ -46,8 +46,8 @@ _FOREIGN = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY"
 class Repository(NamedTuple):
     """A git directory, and its work tree unless it is bare.
 
-    `index` and `objects` are what git told a hook: the index of the commit being made,
-    and where the objects of a push wait to be accepted.
+    `environment` is what git told a hook: the index of the commit being made, and where
+    the objects of a push wait to be accepted.
     """
 
     git_dir: str

@@ -207,7 +207,8 @@ def _named(
     for one in skipped:
         path = places[one.blob].path if one.blob and one.blob in places else None
         if path is None:
-            named[one] = None
+            if not excluded or not excluded(one.what.partition(", in ")[0]):
+                named[one] = None
         elif not excluded or not excluded(path):
             named[one._replace(what=one.what.replace(f"object {one.blob}", f"{path} ({one.blob})"))] = None
     return tuple(named)

@@ -44,7 +44,7 @@ CONFIRMATIONS = (
 
 _REQUIRED = ("id", "name", "confidence", "severity", "why", "fix", "references", "examples", "negatives")
 _OPTIONAL = ("pattern", "anchors", "confirm", "guessable", "entropy")
-_ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*\Z")
+_ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)+\Z")
 
 
 def builtin_folder() -> str:
@@ -216,6 +216,8 @@ class _Entry:
         value = self.fields.get(key, [])
         if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
             raise self.wrong(key, "must be a list of texts")
+        if not all(value):
+            raise self.wrong(key, "has an empty text")
         return tuple(value)
 
     def one_of(self, key: str, choices: Sequence[str], default: str = "") -> str:
@@ -227,7 +229,7 @@ class _Entry:
     def check(self) -> None:
         """Raise for a value that no type check sees."""
         if not _ID.match(self.text("id")):
-            raise self.wrong("id", "must be lower-case words joined by hyphens")
+            raise self.wrong("id", "must be two or more lower-case words joined by hyphens")
         if not self.text("pattern") and not self.texts("anchors"):
             raise self.wrong("pattern", "is missing")
         if not self.text("pattern") and self.text("confirm", "pattern") == "pattern":
@@ -272,7 +274,7 @@ def _compile(pattern: str, field: str, fail: Any) -> None:
 
     try:
         regex.compile(pattern.encode("latin-1"))
-    except (regex.error, UnicodeEncodeError) as problem:
+    except (regex.error, UnicodeEncodeError, RecursionError, OverflowError) as problem:
         raise fail(field, f"is not a pattern on bytes: {problem}") from None
 
 
@@ -280,7 +282,7 @@ def _width(anchor: str, field: str, fail: Any) -> int:
     _compile(anchor, field, fail)
     try:
         width = pattern_width(anchor)
-    except (re.error, UnicodeEncodeError) as problem:
+    except (re.error, UnicodeEncodeError, RecursionError, OverflowError) as problem:
         raise fail(field, f"uses syntax that the engines do not share: {problem}") from None
     if width > MAX_WIDTH:
         raise fail(field, f"can match more than {MAX_WIDTH} bytes; bound its repetitions, as in {{1,64}} for +")

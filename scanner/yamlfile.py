@@ -44,7 +44,7 @@ def parse(text: bytes, name: str, error: type[ScanError]) -> Any:
         mark = problem.problem_mark or problem.context_mark
         where = f"{name}:{mark.line + 1}" if mark else name
         raise error(f"{where}: not valid YAML: {problem.problem or problem.context}") from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as problem:
+    except (yaml.YAMLError, ValueError, RecursionError) as problem:
         raise error(f"{name}: not valid YAML: {type(problem).__name__}") from None
 
 

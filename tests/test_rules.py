@@ -37,7 +37,7 @@ WRONG = {
     "no negative": (GOOD.replace("negatives: ['ACME-12']", "negatives: []"), "field 'negatives': is missing"),
     "no reference": (GOOD.replace("references: [https://example.org/]", "references: []"), "field 'references': is missing"),
     "a reference that is no https": (GOOD.replace("https://", "http://"), "is not an https address"),
-    "a wrong id": (GOOD.replace("id: acme-badge", "id: Acme_Badge"), "field 'id': must be lower-case words"),
+    "a wrong id": (GOOD.replace("id: acme-badge", "id: Acme_Badge"), "field 'id': must be two or more lower-case words"),
     "a wrong severity": (
         GOOD.replace("severity: high", "severity: huge"),
         "'huge' is not one of low, medium",

@@ -45,14 +45,18 @@ def _choose(repository: Repository, files: list[str]) -> tuple[Source, str]:
     if ends[0] and ends[1]:
         what = "push" if os.environ.get("PRE_COMMIT_REMOTE_NAME") else "run"
         return Range(repository, repository.resolve(ends[0]), repository.resolve(ends[1])), what
-    staged = Staged(repository)
-    if files:
-        names = _relative(repository, files)
-        if not set(names) <= {change.path for change in staged.changes()}:
-            from scanner.sources.tree import WorkTree
+    names = tuple(name for name in _relative(repository, files) if not _is_folder(repository, name))  # of submodules
+    staged = Staged(repository, frozenset(names) if files else None)
+    if set(names) <= staged.names() or staged.merging:
+        return staged, "commit"
+    from scanner.sources.tree import WorkTree
 
-            return WorkTree(repository, names=names), "run"
-    return staged, "commit"
+    return WorkTree(repository, names=names), "run"
+
+
+def _is_folder(repository: Repository, name: str) -> bool:
+    path = os.path.join(repository.work_tree or ".", name)
+    return os.path.isdir(path) and not os.path.islink(path)
 
 
 def _relative(repository: Repository, files: list[str]) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from scanner.examples import expand
 from scanner.model import Blob, Origin, Rule, RuleSet, Skipped
 from scanner.pipeline import matches
 from scanner.rules import load, load_builtin, ruleset_of, select
+from scanner.sinks.words import count
 
 
 def run(options: argparse.Namespace) -> int:
@@ -55,13 +56,15 @@ def _show(rule: Rule) -> None:
 
 def _check(files: list[str]) -> int:
     rules = load(files)
+    if not rules.rules:
+        raise RuleError(f"{', '.join(files)}: there is no rule in it")
     problems = list(check(rules))
     for problem in problems:
         print(problem)
     if not problems:
-        print(
-            f"{len(rules.rules)} rules are right: every example is found and every negative is not, on {' and '.join(ENGINES)}."
-        )
+        engines = " and ".join(ENGINES)
+        said = count(len(rules.rules), "rule is", "rules are")
+        print(f"{said} right: every example is found and every negative is not, on {engines}.")
     return 2 if problems else 0
 
 

@@ -55,6 +55,7 @@ def pair_outputs(written: Sequence[tuple[str, str]]) -> Outputs:
     >>> pair_outputs([("format", "text"), ("format", "sarif"), ("output", "a.sarif")])
     [('text', None), ('sarif', 'a.sarif')]
     """
+    written = [(kind, value) for kind, value in written if (kind, value) != ("output", "-")]
     if sorted(kind for kind, _ in written) == ["format", "output"]:
         given = dict(written)
         return [(given["format"], given["output"])]
@@ -95,13 +96,24 @@ def write_all(report: Report, outputs: Outputs, *, quiet: bool) -> None:
     for name, file in outputs:
         if file is None:
             if not (quiet and name == "text" and report.clean):
-                sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-                sink(name)(report, sys.stdout)
+                _write_out(report, name)
             continue
         try:
             _write_file(report, name, file)
         except OSError as problem:
             raise UsageError(f"--output {file}: cannot be written: {problem.strerror}") from None
+
+
+def _write_out(report: Report, name: str) -> None:
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        sink(name)(report, sys.stdout)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as problem:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - what is buffered cannot be written either
+        raise UsageError(f"standard output: cannot be written: {problem.strerror}") from None
 
 
 def _write_file(report: Report, name: str, file: str) -> None:
@@ -134,8 +146,16 @@ def _targets(options: argparse.Namespace) -> tuple[list[Target], str | None]:
     if options.staged or options.range:
         source, top = _commits(options)
         return [lambda rules: source], top
-    paths = options.paths or ["."]
-    return [target for path in paths for target in _path(path, options)], paths[0]
+    paths = options.paths or [_here()]
+    targets = [target for path in paths for target in _path(path, options)]
+    around = gitcommand.find(paths[0])
+    return targets, around.work_tree if around and around.work_tree else paths[0]
+
+
+def _here() -> str:
+    """Return the top of the repository around the current folder, or the folder where there is none."""
+    around = gitcommand.find(".")
+    return around.work_tree if around and around.work_tree else "."
 
 
 def _commits(options: argparse.Namespace) -> tuple[Source, str | None]:
@@ -181,6 +201,8 @@ def _path(path: str, options: argparse.Namespace) -> list[Target]:
 def _existing(path: str) -> str:
     if not os.path.lexists(path):
         raise UsageError(f"{path}: there is no such file or folder")
+    if not os.path.exists(path):
+        raise UsageError(f"{path}: is a symbolic link to nothing")
     if not os.access(path, os.R_OK):
         raise UsageError(f"{path}: cannot be read; permission is missing")
     return path

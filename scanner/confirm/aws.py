@@ -78,7 +78,7 @@ def confirm_key_id(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator[Mat
         start, end = match.span()
         paired = any(_beside(data, start, end, *found) for found in _candidates(data, start))
         evidence = ["has the form of an access key id", *_account(key_id)]
-        evidence.append("its secret stands beside it" if paired else "no secret beside it: it may be elsewhere in the history")
+        evidence.append("its secret stands beside it" if paired else LONE)
         severity = "low" if is_canary(key_id) else "high" if paired else rule.severity
         yield Match(rule, start, end, key_id, tuple(evidence), "high", severity, _short(key_id))
 

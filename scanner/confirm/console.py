@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import regex
 
-from scanner.confirm.pattern import windows
+from scanner.confirm.pattern import TIMEOUT, windows
 from scanner.model import Match, Rule
 
 NEAR = 1500
@@ -29,7 +29,7 @@ _USER = regex.compile(
     rb"(?i)(?:user[ _-]?name|user|login|benutzer(?:name)?|iam user)[\"'*`_]{0,3}[ \t]*(?::|=|\||\t|,| is |\n)"
 )
 _CSV = regex.compile(
-    rb"(?i)(?:^|\n)\xef?\xbb?\xbf?(?P<head>[^\n]*\bpassword\b[^\n]*(?:console|sign-?in|login)[^\n]*)\r?\n(?P<row>[^\n]+)"
+    rb"(?i)(?:^|\n)\xef?\xbb?\xbf?(?P<head>[^\n]{0,400}?\bpassword\b[^\n]{0,400}?(?:console|sign-?in|login)[^\n]{0,400})\r?\n(?P<row>[^\n]{1,2000})"
 )
 _NO_VALUE = regex.compile(
     rb"(?i)\A(?:x+|[*._-]{3,}.*|<.*|.*[{]{2}.*|.*\$[({].*|%.*%|your.*|my.*|enter.*|change.*|password.*|passwd.*|secret|none|null|true|false"
@@ -56,14 +56,14 @@ def confirm(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator[Match]:
 
 def _labelled(data: bytes, start: int, stop: int) -> Iterator[tuple[int, int]]:
     for pattern in (_PASSWORD, _PASSWORD_NEXT_LINE):
-        for found in pattern.finditer(data, start, stop):
+        for found in list(pattern.finditer(data, start, stop, timeout=TIMEOUT)):
             first, last = found.span("secret")
             if last == stop < len(data):
                 continue  # cut by the window
             while last > first and data[last - 1 : last] in b".,;)":
                 last -= 1
             yield first, last
-    for found in _CSV.finditer(data, start, stop):
+    for found in list(_CSV.finditer(data, start, stop, timeout=TIMEOUT)):
         columns = [name.strip().lower() for name in found.group("head").split(b",")]
         cells = found.group("row").rstrip(b"\r").split(b",")
         if b"password" in columns and columns.index(b"password") < len(cells):

@@ -16,9 +16,3 @@ def entropy(text: bytes) -> float:
         return 0.0
     size = len(text)
     return -sum(count / size * math.log2(count / size) for count in Counter(text).values())
-
-
-def line_span(data: bytes, offset: int) -> tuple[int, int]:
-    """Return the bounds of the line that holds an offset, without its line feed."""
-    end = data.find(b"\n", offset)
-    return data.rfind(b"\n", 0, offset) + 1, len(data) if end < 0 else end

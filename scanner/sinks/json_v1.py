@@ -53,7 +53,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "severity": finding.severity,
         "confidence": finding.confidence,
         "fingerprint": finding.fingerprint,
-        "redacted": finding.redacted,
+        "redacted": visible(finding.redacted),
         "evidence": [visible(evidence) for evidence in finding.evidence],
         "locations": [_location(where) for where in finding.locations],
     }

@@ -88,7 +88,7 @@ def _rule(rule: Rule) -> dict[str, Any]:
 def _result(finding: Finding, index: int) -> dict[str, Any]:
     first, *others = finding.locations
     where = f" Introduced in {commit(first)}." if first.origin.commit else ""
-    shown = finding.redacted if finding.secret is None else visible(finding.secret)
+    shown = visible(finding.redacted if finding.secret is None else finding.secret)
     return {
         "ruleId": finding.rule.id,
         "ruleIndex": index,

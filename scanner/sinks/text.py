@@ -64,7 +64,7 @@ def finding_rows(finding: Finding) -> Iterator[list[Piece]]:
     if finding.secret is not None:
         yield [("", f"    secret   {visible(finding.secret)}")]
     else:
-        yield [("", f"    secret   {finding.redacted}")]
+        yield [("", f"    secret   {visible(finding.redacted)}")]
     yield [("", f"    because  {visible('; '.join(finding.evidence))}")]
     if commit(first):
         yield [("", f"    commit   {commit(first)}")]

@@ -1,1 +1,1 @@
-"""Where blobs come from. Each module is one source; `scanner.cli` chooses among them."""
+"""Where blobs come from. Each module is one source; `scanner.commands` chooses among them."""

@@ -21,7 +21,10 @@ _GITLINK = "160000"
 
 
 class Change(NamedTuple):
-    """A new version of a file, and the ids of the versions that it replaces (of each parent, if it had one)."""
+    """A new version of a file, and the ids of the versions that it replaces (of each parent, if it had one).
+
+    `id` is empty for a file in which a merge has left a conflict.
+    """
 
     id: str
     path: str
@@ -29,12 +32,17 @@ class Change(NamedTuple):
 
 
 class Staged(NamedTuple):
-    """The index against HEAD, or in a merge against every parent of it."""
+    """The index against HEAD, or in a merge against every parent of it; of the files in `only`, if given."""
 
     repository: Repository
+    only: frozenset[str] | None = None
 
     def items(self) -> Iterator[Item]:
         changes = self.changes()
+        for change in changes:
+            if not change.id:
+                yield Skipped(change.path, "is unmerged, so nothing of it is staged; resolve it first")
+        changes = [change for change in changes if change.id]
         yield Coverage(files=len(changes))
         wanted = [Wanted(change.id, Origin("staged", change.path)) for change in changes]
         yield from _blobs(self.repository, wanted, {(change.id, change.path): change.before for change in changes})
@@ -45,9 +53,8 @@ class Staged(NamedTuple):
     def changes(self) -> list[Change]:
         """Return the files whose staged version differs from that of every parent."""
         found = {change.path: change for change in _raw(self._against("HEAD"))}
-        merging = os.path.join(self.repository.git_dir, "MERGE_HEAD")
-        if os.path.exists(merging):
-            with open(merging, encoding="ascii") as file:
+        if self.merging:
+            with open(os.path.join(self.repository.git_dir, "MERGE_HEAD"), encoding="ascii") as file:
                 parents = file.read().split()
             for parent in parents:
                 changed = {change.path: change for change in _raw(self._against(parent))}
@@ -56,7 +63,16 @@ class Staged(NamedTuple):
                     for path, change in found.items()
                     if path in changed
                 }
-        return list(found.values())
+        return [change for change in found.values() if self.only is None or change.path in self.only]
+
+    @property
+    def merging(self) -> bool:
+        """Whether the next commit will be a merge."""
+        return os.path.exists(os.path.join(self.repository.git_dir, "MERGE_HEAD"))
+
+    def names(self) -> set[str]:
+        """Return the paths of all that differs from HEAD in the index."""
+        return {change.path for change in _raw(self._against("HEAD"))}
 
     def _against(self, parent: str) -> bytes:
         arguments = ("diff-index", "--cached", "--raw", "-z", "--no-abbrev", "-M", "--diff-filter=d")
@@ -94,7 +110,7 @@ class Range(NamedTuple):
                 "commit range", None, None, id.decode(), author.decode("utf-8", "replace"), date.decode("ascii", "replace")
             )
             for change in _raw(listing.lstrip(b"\n\0")):
-                if (change.id, change.path) not in before:
+                if change.id and (change.id, change.path) not in before:
                     before[change.id, change.path] = change.before
                     wanted.append(Wanted(change.id, origin._replace(path=change.path)))
             wanted.append(Wanted(id.decode(), origin._replace(via="commit message")))
@@ -140,6 +156,9 @@ def _raw(listing: bytes) -> Iterator[Change]:
         path = next(fields)
         if parents == 1 and status[0] in "RC":
             path = next(fields)  # the first of the two is the old name
+        if status[0] == "U":
+            yield Change("", os.fsdecode(path), ())
+            continue
         if modes[-1] == _GITLINK or set(ids[-1]) == _NO_OBJECT:
             continue  # a submodule's commit, or a path that is only intended to be added
         before = tuple(id for id, mode in zip(ids[:-1], modes[:-1], strict=True) if set(id) != _NO_OBJECT and mode != _GITLINK)

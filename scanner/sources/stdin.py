@@ -1,4 +1,4 @@
-"""Standard input, as one blob under a name the user gives."""
+"""Standard input, under a name the user gives."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Stdin(NamedTuple):
             return data
 
         yield from pieces(read, Blob(b"", Origin("standard input", self.path)))
-        yield Coverage(blobs=1, bytes=size)
+        yield Coverage(blobs=bool(size), bytes=size)
 
     def attribute(self, ids: Collection[str]) -> Mapping[str, Origin]:
         return {}

@@ -89,9 +89,12 @@ class WorkTree(NamedTuple):
             place = os.path.join(top, name)
             if os.path.isdir(place) and not os.path.islink(place):
                 yield Coverage(notes=(f"{name.rstrip('/')} is another repository: it is scanned when it is named itself",))
-            elif safe[folder]:
+            elif safe[folder] and (self.names is None or os.path.lexists(place)):
                 yield place, name
-            elif os.path.lexists(place):
+            elif not os.path.lexists(place):
+                if self.names is not None:
+                    yield Skipped(name, "there is no such file")
+            else:
                 yield Skipped(name, "its folder is a symbolic link that leads elsewhere")
 
     def _names(self) -> Iterator[str]:
