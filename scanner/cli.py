@@ -211,6 +211,7 @@ def entry() -> NoReturn:
 
     Collecting garbage and taking the interpreter down again cost a hook as much as its scan.
     """
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - whoever closed it wants none
     if sys.argv[1:2] != ["hook"]:
         sys.exit(main())
     gc.disable()

@@ -65,19 +65,23 @@ def load(file: str | None, top: str | None) -> Config:
         file = os.path.join(top, NAME) if top else None
         if file is None or not os.path.isfile(file):
             return Config()
-    try:
-        with open(file, "rb") as stream:
-            text = stream.read()
-    except OSError as problem:
-        raise ConfigError(f"{file}: cannot read the configuration: {problem.strerror}") from None
+        if os.path.islink(file):
+            raise ConfigError(f"{file}: is a symbolic link; name the configuration with --config if you trust it")
+        inside = os.path.realpath(top or ".")
+    else:
+        inside = None
     from scanner import yamlfile
 
-    data = yamlfile.parse(text, file, ConfigError)
-    return _config({} if data is None else data, file)
+    data = yamlfile.parse(yamlfile.read(file, "the configuration", ConfigError), file, ConfigError)
+    settings = _config({} if data is None else data, file)
+    for own in settings.rule_files if inside else ():
+        if os.path.commonpath([inside or "", os.path.realpath(own)]) != inside:
+            raise ConfigError(f"{file}: field 'rules.files': {own} leads out of the repository")
+    return settings
 
 
 def _config(data: Any, file: str) -> Config:
-    from scanner.yamlfile import LINE, suggestion
+    from scanner.yamlfile import LINE, shown, suggestion
 
     if not isinstance(data, dict):
         raise ConfigError(f"{file}:1: a configuration is a mapping, with keys {', '.join(_KEYS)}")
@@ -87,13 +91,13 @@ def _config(data: Any, file: str) -> Config:
             continue
         line = content.get(LINE, data[LINE]) if isinstance(content, dict) else data[LINE]
         if section not in _KEYS:
-            raise ConfigError(f"{file}:{line}: field '{section}' is not known{suggestion(section, _KEYS)}")
+            raise ConfigError(f"{file}:{line}: field '{shown(section)}' is not known{suggestion(section, _KEYS)}")
         if not isinstance(content, dict):
             raise ConfigError(f"{file}:{line}: field '{section}' must be a mapping, with keys {', '.join(_KEYS[section])}")
         for key, value in content.items():
             if key == LINE:
                 continue
-            name = f"{section}.{key}"
+            name = f"{section}.{shown(key)}"
             if key not in _KEYS[section]:
                 raise ConfigError(f"{file}:{line}: field '{name}' is not known{suggestion(key, _KEYS[section])}")
             if not isinstance(value, list) or not all(isinstance(one, str) for one in value):

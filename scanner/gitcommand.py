@@ -192,11 +192,13 @@ def _git_dir(dot_git: str) -> str:
     if os.path.isdir(dot_git):
         return dot_git
     try:
+        if not os.path.isfile(dot_git):
+            raise GitError(f"{dot_git}: is neither a git directory nor a link to one")
         with open(dot_git, encoding="utf-8", errors="surrogateescape") as file:
             text = file.read(65536)
     except OSError as problem:
         raise GitError(f"{dot_git}: cannot be read: {problem.strerror}") from None
-    if not text.startswith("gitdir: "):
+    if not text.startswith("gitdir: ") or "\0" in text:
         raise GitError(f"{dot_git}: is neither a git directory nor a link to one")
     return os.path.realpath(os.path.join(os.path.dirname(dot_git), text.removeprefix("gitdir: ").rstrip("\n")))
 

@@ -176,12 +176,7 @@ def _rule_of(row: dict[str, Any]) -> Rule:
 def _read(file: str) -> list[Rule]:
     from scanner import yamlfile  # PyYAML costs 20 ms, and the cache makes it unnecessary on most runs
 
-    try:
-        with open(file, "rb") as stream:
-            text = stream.read()
-    except OSError as problem:
-        raise RuleError(f"{file}: cannot read the rules: {problem.strerror}") from None
-    data = yamlfile.parse(text, file, RuleError)
+    data = yamlfile.parse(yamlfile.read(file, "the rules", RuleError), file, RuleError)
     if not isinstance(data, list) or not all(isinstance(entry, dict) for entry in data):
         raise RuleError(f"{file}: a rule file is a list of rules, each beginning with '- id:'")
     return [_rule(entry, file) for entry in data]
@@ -194,11 +189,11 @@ class _Entry:
         from scanner import yamlfile
 
         line = fields.pop(yamlfile.LINE)
-        self.where = f"{file}:{line}: rule '{fields.get('id', '?')}'"
+        self.where = f"{file}:{line}: rule '{str(fields.get('id', '?'))[:60]}'"
         self.fields = fields
         for key in fields:
             if key not in _REQUIRED and key not in _OPTIONAL:
-                raise self.wrong(key, f"is not known{yamlfile.suggestion(key, _REQUIRED + _OPTIONAL)}")
+                raise self.wrong(yamlfile.shown(key), f"is not known{yamlfile.suggestion(key, _REQUIRED + _OPTIONAL)}")
         for key in _REQUIRED:
             if not fields.get(key):
                 raise self.wrong(key, "is missing")

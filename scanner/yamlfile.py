@@ -8,6 +8,7 @@ lets the last one win silently.
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -24,13 +25,39 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str):
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} is not a word", key_node.start_mark)
+                raise yaml.constructor.ConstructorError(None, None, "a key is not a word", key_node.start_mark)
             if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"the key '{key}' stands twice", key_node.start_mark)
+                raise yaml.constructor.ConstructorError(None, None, f"the key '{shown(key)}' stands twice", key_node.start_mark)
             seen.add(key)
         mapping: dict[Any, Any] = super().construct_mapping(node, deep=True)
         mapping[LINE] = node.start_mark.line + 1
         return mapping
+
+
+MAX_BYTES = 4 * 1024 * 1024
+"""A file of rules or settings that is larger is none, whatever it says."""
+
+
+def read(file: str, what: str, error: type[ScanError]) -> bytes:
+    """Return the content of a small regular file; `what` says in the error what it should have been."""
+    try:
+        if not os.path.exists(file):
+            raise error(f"{file}: cannot read {what}: No such file or directory")
+        if not os.path.isfile(file) or os.path.getsize(file) > MAX_BYTES:
+            raise error(f"{file}: cannot read {what}: it is no file of at most {MAX_BYTES:,} bytes")
+        with open(file, "rb") as stream:
+            return stream.read(MAX_BYTES)
+    except OSError as problem:
+        raise error(f"{file}: cannot read {what}: {problem.strerror}") from None
+
+
+def shown(word: str) -> str:
+    """Return a word of a file for an error message, cut where it is too long to be one: it may be a secret.
+
+    >>> shown("disabled")
+    'disabled'
+    """
+    return word if len(word) <= 20 else f"{word[:4]}…"
 
 
 def parse(text: bytes, name: str, error: type[ScanError]) -> Any:

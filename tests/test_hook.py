@@ -70,7 +70,7 @@ def test_the_three_files_of_a_team_are_refused(team: Team, secrets: Secrets) -> 
     assert "keyleash stopped this commit: it holds 4 credentials." in said
     for place in ("TEAM.txt:5:11", "TEAM_key.txt:2:21", "TEAM_key.txt:3:25", "TEAM.pem:1:1"):
         assert place in said
-    assert "Take it out of the commit:  git restore --staged TEAM.pem TEAM.txt TEAM_key.txt" in said
+    assert "Take it out of the commit:  git rm --cached TEAM.pem TEAM.txt TEAM_key.txt" in said
     assert "aws iam update-access-key" in said
     secret = re.search(r"secret_access_key = (\S+)", files["TEAM_key.txt"])
     assert secret

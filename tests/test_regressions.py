@@ -167,3 +167,63 @@ def test_a_zip_in_a_folder_is_read_and_its_way_is_shown(tmp_path: Path, secrets:
     (tmp_path / "a.zip").write_bytes(data.getvalue())
     result = keyleash("scan", tmp_path)
     assert "zip > a\\x1b.env" in result.stdout
+
+
+def test_a_crafted_absolute_path_in_the_index_is_not_followed(repo: Repo, secrets: Secrets, tmp_path: Path) -> None:
+    (tmp_path / "outside.txt").write_text(secrets.aws_file())
+    outside = str(tmp_path / "outside.txt")
+    name = "x" * len(outside)
+    repo.stage(name, "clean\n")
+    (repo.path / name).unlink()
+    index = repo.path / ".git" / "index"
+    content = index.read_bytes().replace(name.encode(), outside.encode())[:-20]
+    import hashlib
+
+    index.write_bytes(content + hashlib.sha1(content).digest())
+    result = keyleash("scan", "--no-history", repo.path)
+    assert "AWS" not in result.stdout
+    assert result.returncode == 2
+
+
+def test_a_device_that_is_named_is_not_clean(tmp_path: Path, secrets: Secrets) -> None:
+    (tmp_path / "a.txt").write_text("x\n")
+    result = keyleash("scan", "/dev/null", tmp_path / "a.txt")
+    assert result.returncode == 2
+    assert "is neither a file nor a folder" in result.stdout
+
+
+def test_a_truncated_index_of_a_pack_loses_that_pack_alone(repo: Repo, secrets: Secrets) -> None:
+    for number in range(20):
+        repo.commit(f"{number}.txt", f"{number}\n")
+    repo.git("gc", "-q")
+    repo.write("k.txt", secrets.aws_file())
+    (index,) = (repo.path / ".git" / "objects" / "pack").glob("*.idx")
+    index.chmod(0o600)
+    for size in (1001, 1100, 1500):
+        index.write_bytes(index.read_bytes()[:size].ljust(size, b"\0"))
+        result = keyleash("scan", repo.path)
+        assert result.returncode == 1, result.stderr
+        assert "Skipped" in result.stdout
+
+
+def test_a_git_link_with_a_nul_is_refused(tmp_path: Path) -> None:
+    (tmp_path / ".git").write_bytes(b"gitdir: a\0b\n")
+    assert keyleash("scan", tmp_path).returncode == 2
+
+
+def test_a_configuration_shows_no_secret_and_leads_nowhere_out(repo: Repo, secrets: Secrets, tmp_path: Path) -> None:
+    secret = secrets.aws_secret().replace("/", "a").replace("+", "b")
+    for text in (f"{secret}: 1\n", f"rules:\n  {secret}: []\n", f"? [{secret}]\n: 1\n"):
+        repo.write(".keyleash.yaml", text)
+        result = keyleash("scan", "--no-history", repo.path)
+        assert result.returncode == 2
+        assert secret not in result.stderr
+    repo.write(".keyleash.yaml", "rules:\n  files: [../own.yaml]\n")
+    (tmp_path / "own.yaml").write_text(GOOD)
+    assert "leads out of the repository" in keyleash("scan", "--no-history", repo.path).stderr
+    (repo.path / ".keyleash.yaml").unlink()
+    (repo.path / ".keyleash.yaml").symlink_to("/dev/null")
+    (repo.path / "own.yaml").symlink_to("/dev/zero")
+    (repo.path / ".keyleash.yaml").unlink()
+    repo.write(".keyleash.yaml", "rules:\n  files: [own.yaml]\n")
+    assert keyleash("scan", "--no-history", repo.path).returncode == 2

@@ -27,7 +27,7 @@ def run(options: argparse.Namespace) -> int:
     if not report.clean or report.coverage.notes:
         from scanner.sinks import hook
 
-        hook.write(report, sys.stderr, what)
+        hook.write(report, sys.stderr, what, first=what == "commit" and repository.head() is None)
     elif what == "run":
         from scanner.sinks.words import verdict
 

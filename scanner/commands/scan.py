@@ -26,6 +26,10 @@ Outputs = list[tuple[str, str | None]]
 
 def run(options: argparse.Namespace) -> int:
     """Carry out the command and return the exit code."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        raise UsageError("the current folder has been deleted; go to another one") from None
     outputs = pair_outputs(options.outputs or [])
     check_writable(outputs)
     targets, top = _targets(options)
@@ -83,6 +87,8 @@ def check_writable(outputs: Outputs) -> None:
         if file is None:
             continue
         folder = os.path.dirname(os.path.abspath(file))
+        if not file:
+            raise UsageError("--output: the name of the file is empty")
         if os.path.isdir(file):
             raise UsageError(f"--output {file}: is a folder; name a file in it")
         if not os.path.isdir(folder):

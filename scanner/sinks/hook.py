@@ -12,12 +12,15 @@ from scanner.sinks.text import Piece, emit, finding_rows, skipped_rows
 from scanner.sinks.words import count, covered
 
 
-def write(report: Report, out: TextIO, what: str) -> None:
-    """Write the message; `what` names the thing that was stopped: 'commit', 'push' or 'run'."""
-    emit(_rows(report, what), out)
+def write(report: Report, out: TextIO, what: str, first: bool = False) -> None:
+    """Write the message.
+
+    `what` names the thing that was stopped: 'commit', 'push' or 'run'; `first` says that no commit was made yet.
+    """
+    emit(_rows(report, what, first), out)
 
 
-def _rows(report: Report, what: str) -> Iterator[list[Piece]]:
+def _rows(report: Report, what: str, first: bool) -> Iterator[list[Piece]]:
     if report.findings:
         number = count(len(report.findings), "credential")
         yield [("bold red", f"keyleash stopped this {what}: it holds {number}.")]
@@ -25,7 +28,7 @@ def _rows(report: Report, what: str) -> Iterator[list[Piece]]:
         for finding in report.findings:
             yield from finding_rows(finding)
         yield []
-        yield from _way_out(report, what)
+        yield from _way_out(report, what, first)
     elif report.skipped:
         yield [("bold yellow", f"keyleash stopped this {what}: not everything could be scanned.")]
     yield from skipped_rows(report)
@@ -34,14 +37,14 @@ def _rows(report: Report, what: str) -> Iterator[list[Piece]]:
     yield [("dim", f"Scanned {covered(report)}.")]
 
 
-def _way_out(report: Report, what: str) -> Iterator[list[Piece]]:
+def _way_out(report: Report, what: str, first: bool) -> Iterator[list[Piece]]:
     paths = sorted({where.origin.path for finding in report.findings for where in finding.locations if where.origin.path})
     yield [("bold", "How to go on")]
     if what == "commit":
         names = " ".join(shlex.quote(visible(path)) for path in paths[:5]) + (" …" if len(paths) > 5 else "")
-        yield [("", f"  1. Take it out of the commit:  git restore --staged {names}")]
-        yield [("", "     (before the first commit:    git rm --cached FILE). Keep the file outside the repository,")]
-        yield [("", "     or name it in .gitignore, and let programs read the value from the environment.")]
+        yield [("", f"  1. Take it out of the commit:  git {'rm --cached' if first else 'restore --staged'} {names}")]
+        yield [("", "     Keep the file outside the repository, or name it in .gitignore, and let programs read the value")]
+        yield [("", "     from the environment.")]
     else:
         yield [("", "  1. Take it out of the commits that bring it (git rebase -i), not only out of the last one.")]
     yield [("", "  2. If it was ever pushed or mailed, it is public: revoke it.")]
@@ -49,4 +52,4 @@ def _way_out(report: Report, what: str) -> Iterator[list[Piece]]:
     for rule in rules.values():
         yield [("", f"     {rule.name}: {rule.fix}")]
     yield [("", "  3. A false alarm? Put this comment on its line, with the reason, and commit again:")]
-    yield [("", f"     keyleash:allow {next(iter(rules))}")]
+    yield [("", f"     keyleash:allow {next(iter(rules))}, the reason")]

@@ -175,9 +175,10 @@ class _Run:
             try:
                 pack = Pack(name)
                 trees = forest(pack, None if self._ids is None else self._is_new)
-            except Corrupt as problem:
+            except (Corrupt, ValueError, IndexError) as problem:  # of a file that is cut off, too
                 self._done[name.stem] = None
-                yield Skipped(name.pack, f"the pack was not scanned: {problem}")
+                said = problem if isinstance(problem, Corrupt) else "its index is damaged"
+                yield Skipped(name.pack, f"the pack was not scanned: {said}")
                 continue
             self._done[name.stem] = pack
             opened.append((pack, trees))

@@ -54,7 +54,10 @@ class Folder(NamedTuple):
     def items(self) -> Iterator[Any]:
         if not os.path.isdir(self.path):
             # A file that the user named is read even through a symbolic link.
-            yield from _read(os.path.realpath(self.path), self.path)
+            if os.path.isfile(self.path):
+                yield from _read(os.path.realpath(self.path), self.path)
+            else:
+                yield Skipped(self.path, "is neither a file nor a folder; give its content to --stdin")
             return
         yield from _contents(_walk(self.path), self.judge, self.jobs)
 
@@ -83,6 +86,9 @@ class WorkTree(NamedTuple):
         top = self.repository.work_tree or ""
         safe: dict[str, bool] = {}
         for name in self._names():
+            if os.path.isabs(name) or ".." in name.split("/"):  # git writes none, but reads one that was crafted
+                yield Skipped(name, "its name leads out of the repository")
+                continue
             folder = os.path.dirname(name)
             if folder not in safe:
                 safe[folder] = _inside(top, folder)
