@@ -71,4 +71,4 @@ def confirm(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator[Match]:
         start, end = match.span(group)
         if rule.entropy and entropy(secret) < rule.entropy:
             continue
-        yield Match(rule, start, end, secret, (f"has the form of a {rule.name}",), rule.confidence, rule.severity)
+        yield Match(rule, start, end, secret, ("has the documented form",), rule.confidence, rule.severity)
