@@ -227,3 +227,20 @@ def test_a_configuration_shows_no_secret_and_leads_nowhere_out(repo: Repo, secre
     (repo.path / ".keyleash.yaml").unlink()
     repo.write(".keyleash.yaml", "rules:\n  files: [own.yaml]\n")
     assert keyleash("scan", "--no-history", repo.path).returncode == 2
+
+
+def test_an_openssh_key_with_a_compressed_point_is_no_crash(find: Find) -> None:
+    """cryptography raises NotImplementedError for it, found by fuzzing."""
+    import base64
+    from struct import pack
+
+    def field(data: bytes) -> bytes:
+        return pack(">I", len(data)) + data
+
+    public = field(b"ecdsa-sha2-nistp256") + field(b"nistp256") + field(b"\x02" + bytes(range(32)))
+    kdf = field(bytes(range(16))) + pack(">I", 16)
+    data = b"openssh-key-v1\0" + field(b"aes256-ctr") + field(b"bcrypt") + field(kdf) + pack(">I", 1) + field(public)
+    text = base64.encodebytes(data + field(bytes(range(160)))).decode()
+    label = "OPENSSH PRIVATE KEY"
+    (match,) = find(f"-----BEGIN {label}-----\n{text}-----END {label}-----\n")
+    assert match.severity == "medium"

@@ -154,7 +154,7 @@ def refusals() -> tuple[type[Exception], ...]:
     """Return what `cryptography` raises for a key that it does not read: some damage even ends in an internal error."""
     from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 
-    return ValueError, TypeError, OverflowError, UnsupportedAlgorithm, InternalError
+    return ValueError, TypeError, OverflowError, NotImplementedError, UnsupportedAlgorithm, InternalError
 
 
 def _described(key: Any) -> Key:
