@@ -18,6 +18,7 @@ from scanner.commands.scan import pair_outputs
 from scanner.errors import UsageError
 from scanner.examples import expand
 from tests.conftest import ROOT, Repo, Secrets, keyleash
+from tests.test_rules import GOOD
 
 
 def test_a_clean_repository_exits_with_0_and_says_what_it_covered(repo: Repo) -> None:
@@ -279,7 +280,7 @@ def test_the_configuration_switches_rules_and_excludes_paths(repo: Repo, secrets
 
 
 def test_own_rules_are_read_from_the_configuration(repo: Repo) -> None:
-    repo.write("own.yaml", OWN_RULE)
+    repo.write("own.yaml", GOOD)
     repo.write(".keyleash.yaml", "rules:\n  files: [own.yaml]\n")
     repo.write("a.txt", expand("badge ACME-{{digits:12}}"))
     report = json.loads(keyleash("scan", "--no-history", "-f", "json", repo.path).stdout)
@@ -287,22 +288,8 @@ def test_own_rules_are_read_from_the_configuration(repo: Repo) -> None:
     assert keyleash("rules", "check", repo.path / "own.yaml").returncode == 0
 
 
-OWN_RULE = """
-- id: acme-badge
-  name: badge
-  pattern: 'ACME-(?P<secret>[0-9]{12})'
-  confidence: high
-  severity: high
-  why: It opens the door.
-  fix: Lock it.
-  references: [https://example.org/]
-  examples: ['ACME-{{digits:12}}']
-  negatives: ['ACME-12']
-"""
-
-
 def test_rules_check_names_what_is_wrong(tmp_path: Path) -> None:
-    (tmp_path / "own.yaml").write_text(OWN_RULE.replace("'ACME-12'", "'ACME-{{digits:12}}'"))
+    (tmp_path / "own.yaml").write_text(GOOD.replace("'ACME-12'", "'ACME-{{digits:12}}'"))
     result = keyleash("rules", "check", tmp_path / "own.yaml")
     assert result.returncode == 2
     assert "own.yaml: rule 'acme-badge': negative 1 is found by the hyperscan engine" in result.stdout

@@ -17,7 +17,7 @@ from typing import Any
 from scanner.gitcommand import Repository
 from scanner.model import Blob, Coverage, Origin, Skipped
 from scanner.sources.deltas import Forest, forest
-from scanner.sources.history import History
+from scanner.sources.history import VIA, History, beyond_shallow, missing_objects
 from scanner.sources.objects import Wanted, read_many
 from scanner.sources.objectstore import object_store
 from scanner.sources.packs import Corrupt, Pack, PackName
@@ -34,8 +34,6 @@ MAX_ROUNDS = 3
 
 MAX_BROKEN = 1000
 """How many unreadable objects git is asked for: it has to be started anew after each."""
-
-_VIA = {"blob": "history", "commit": "commit message", "tag": "tag message"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +64,13 @@ class FastHistory:
             walk.end()
             raise
         yield Coverage(refs=self.repository.run("for-each-ref", "--format=%(refname)").count(b"\n"))
-        if self.repository.is_shallow():
-            yield Skipped(
-                self.repository.name,
-                "the clone is shallow: commits before its boundary were not scanned; 'git fetch --unshallow' gets them",
-            )
+        yield from beyond_shallow(self.repository)
 
     def _missing(self, count: int | None) -> Iterator[Skipped]:
-        name = self.repository.name
         if count is None:
-            yield Skipped(name, "the clone is partial, and git cannot tell which objects are missing from it")
+            yield Skipped(self.repository.name, "the clone is partial, and git cannot tell which objects are missing from it")
         elif count:
-            objects = "1 object is" if count == 1 else f"{count:,} objects are"
-            yield Skipped(name, f"{objects} missing from this partial clone and not scanned; nothing is fetched")
+            yield missing_objects(self.repository, count)
 
     def attribute(self, ids: Collection[str]) -> Mapping[str, Origin]:
         history = History(self.repository)
@@ -253,9 +245,9 @@ class _Run:
                 yield found.what.removeprefix("object ")
                 continue
             kind, blob = found
-            if kind not in _VIA:
+            if kind not in VIA:
                 continue
-            blob = Blob(blob.data, Origin(_VIA[kind]), blob.id, blob.line, blob.column)
+            blob = Blob(blob.data, Origin(VIA[kind]), blob.id, blob.line, blob.column)
             if look.needs_whole(blob.data[:HEAD]) or look.anchors(blob.data):
                 yield from look.judge(blob)
             first, last = blob.id != last, blob.id or ""  # else the next piece of the same

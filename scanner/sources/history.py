@@ -15,7 +15,7 @@ from scanner.gitcommand import Repository, reason
 from scanner.model import Coverage, Item, Origin, Skipped
 from scanner.sources.objects import Wanted, read_many
 
-_VIA = {"blob": "history", "commit": "commit message", "tag": "tag message"}
+VIA = {"blob": "history", "commit": "commit message", "tag": "tag message"}
 
 
 class History(NamedTuple):
@@ -32,8 +32,8 @@ class History(NamedTuple):
             kind, _, id = line.decode().partition(" ")
             if id == "missing":  # git names the object first when it cannot read it
                 yield Skipped(f"object {kind}", "git cannot read this object: it is corrupt")
-            elif kind in _VIA:
-                wanted.append(Wanted(id, Origin(_VIA[kind])))
+            elif kind in VIA:
+                wanted.append(Wanted(id, Origin(VIA[kind])))
         del listing
         if not any(want.origin.via == "commit message" for want in wanted):
             yield Skipped(self.repository.name, "the repository has no commit yet: there is no history to scan")
@@ -52,12 +52,7 @@ class History(NamedTuple):
             yield Coverage(bytes=len(blob.data))
         refs = self.repository.run("for-each-ref", "--format=%(refname)").count(b"\n")
         yield Coverage(blobs=blobs, commits=commits, refs=refs)
-        if self.repository.is_shallow():
-            yield Skipped(
-                self.repository.name,
-                "the clone is shallow: commits before its boundary were not scanned; 'git fetch --unshallow' gets them",
-            )
-
+        yield from beyond_shallow(self.repository)
         yield from self._missing()
 
     def _missing(self) -> Iterator[Item]:
@@ -71,9 +66,7 @@ class History(NamedTuple):
             for line in process.stdout:
                 missing += line.startswith(b"?")
         if missing:
-            objects = "1 object is" if missing == 1 else f"{missing:,} objects are"
-            reason = f"{objects} missing from this partial clone and not scanned; nothing is fetched"
-            yield Skipped(self.repository.name, reason)
+            yield missing_objects(self.repository, missing)
 
     def attribute(self, ids: Collection[str], walked: Iterable[bytes] | None = None) -> Mapping[str, Origin]:
         """Name the first path and the oldest commit of each object, in one pass over the graph.
@@ -113,6 +106,19 @@ class History(NamedTuple):
                 if id:
                     described[id] = {"author": author, "date": date}
         return described
+
+
+def beyond_shallow(repository: Repository) -> Iterator[Skipped]:
+    """Yield that a shallow clone ends somewhere, if it is one."""
+    if repository.is_shallow():
+        reason = "the clone is shallow: commits before its boundary were not scanned; 'git fetch --unshallow' gets them"
+        yield Skipped(repository.name, reason)
+
+
+def missing_objects(repository: Repository, count: int) -> Skipped:
+    """Return what says that a partial clone has left objects with its remote."""
+    objects = "1 object is" if count == 1 else f"{count:,} objects are"
+    return Skipped(repository.name, f"{objects} missing from this partial clone and not scanned; nothing is fetched")
 
 
 def _place(walked: Iterable[bytes], wanted: set[str], places: dict[str, Origin]) -> None:
