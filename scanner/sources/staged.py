@@ -87,11 +87,12 @@ class Staged(NamedTuple):
 
 
 class Range(NamedTuple):
-    """The commits that `new` has and `old` has not: their changes against their parents, and their messages."""
+    """The commits that `new` has, and neither `old` nor any of `others`: their changes against their parents, and messages."""
 
     repository: Repository
     old: str
     new: str
+    others: tuple[str, ...] = ()
 
     def items(self) -> Iterator[Item]:
         """Yield each new version once, with the oldest commit that brought it."""
@@ -99,6 +100,7 @@ class Range(NamedTuple):
             "log", "--reverse", "--topo-order", "-c", "--root", "--raw", "-z", "--no-abbrev", "-M", "--diff-filter=d",
             "--encoding=UTF-8",
             "--format=%x00%x00commit %H%x00%an <%ae>%x00%aI%x00", f"{self.old}..{self.new}",
+            *(f"^{other}" for other in self.others),
         )  # fmt: skip
         wanted: list[Wanted] = []
         before: dict[tuple[str, str], tuple[str, ...]] = {}

@@ -163,3 +163,20 @@ def test_both_kinds_of_object_ids(tmp_path: Path, secrets: Secrets, name: str) -
     repo.git("commit", "-q", "-m", "x")
     repo.commit("j.txt", secrets.pem())
     assert rule_ids(ranged(repo, "HEAD~1")) == ["private-key"]
+
+
+def test_a_range_can_leave_out_the_commits_of_several(repo: Repo, secrets: Secrets) -> None:
+    repo.commit("a.txt", "x")
+    repo.git("checkout", "-q", "-b", "feature")
+    before = repo.commit("feature.txt", "first\n")
+    repo.git("checkout", "-q", "main")
+    repo.commit("main.txt", secrets.pem())
+    repo.git("checkout", "-q", "feature")
+    repo.git("merge", "-q", "--no-edit", "main")
+    own = repo.commit("k.txt", secrets.aws_file())
+    repository = gitcommand.find(str(repo.path))
+    assert repository
+    assert rule_ids(ranged(repo, before)) == [*PAIR, "private-key"]
+    report = scan([Range(repository, before, own, ("main",))])
+    assert rule_ids(report) == PAIR
+    assert report.coverage.commits == 2
