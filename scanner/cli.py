@@ -17,6 +17,7 @@ from typing import NoReturn
 
 from scanner import __version__
 from scanner.errors import ScanError, UsageError
+from scanner.model import LEVELS
 
 BUG = """\
 keyleash: this is a bug in Keyleash {version}: {kind} in {place}. Nothing was reported as clean.
@@ -47,6 +48,16 @@ it scans those files as they are, and with --from-ref and --to-ref the commits b
         - id: keyleash
 
 Without pre-commit, as .git/hooks/pre-commit:  exec keyleash hook
+"""
+_CONFIG_HELP = "the configuration (default: .keyleash.yaml, or [tool.keyleash] in pyproject.toml, at the top of the repository)"
+_CONFIG_EXAMPLES = """\
+A configuration is .keyleash.yaml at the top of the repository, or [tool.keyleash] in its pyproject.toml;
+docs/configuration.md explains every field.
+
+examples:
+  keyleash config show                            what is in force here, and which file and line says so
+  keyleash config show --config team.yaml
+  keyleash config schema > keyleash.schema.json   for an editor that completes and checks
 """
 _RULES_EXAMPLES = """\
 examples:
@@ -107,15 +118,15 @@ def _add_scan(commands: argparse._SubParsersAction[_Parser]) -> None:
     rules = scan.add_argument_group("rules")
     rules.add_argument("--rule", action="append", default=[], metavar="ID", help="use only this rule (repeatable)")
     rules.add_argument("--exclude-rule", action="append", default=[], metavar="ID", help="do without this rule (repeatable)")
-    rules.add_argument(
-        "--config", metavar="FILE", help="the configuration (default: .keyleash.yaml at the top of the repository)"
-    )
+    rules.add_argument("--config", metavar="FILE", help=_CONFIG_HELP)
     output = scan.add_argument_group("output")
     output.add_argument("-f", "--format", dest="outputs", action=_Output, choices=("text", "json", "sarif", "github"),
                         help="how to write the report (default: text; repeatable)")  # fmt: skip
     output.add_argument("-o", "--output", dest="outputs", action=_Output, metavar="FILE",
                         help="where to write the format named before it (default: standard output)")  # fmt: skip
     output.add_argument("--show-secrets", action="store_true", help="write the secrets themselves: mind where the report goes")
+    output.add_argument("--fail-on", choices=LEVELS, metavar="SEVERITY",
+                        help="the least severity that makes the exit code 1: low, medium, high or critical")  # fmt: skip
     output.add_argument("--exit-zero", action="store_true", help="exit with 0 although credentials were found")
     output.add_argument("--quiet", action="store_true", help="write no text when nothing was found and nothing skipped")
     output.add_argument("--no-progress", action="store_true", help="show no progress on a terminal")
@@ -131,9 +142,7 @@ def _add_hook(commands: argparse._SubParsersAction[_Parser]) -> None:
     epilog = _HOOK_EXAMPLES.format(version=__version__)
     hook = _add(commands, "hook", "scan a commit that is being made; the entry for pre-commit", epilog)
     hook.add_argument("files", nargs="*", metavar="FILE", help="the files that pre-commit names")
-    hook.add_argument(
-        "--config", metavar="FILE", help="the configuration (default: .keyleash.yaml at the top of the repository)"
-    )
+    hook.add_argument("--config", metavar="FILE", help=_CONFIG_HELP)
 
 
 def _add_rules(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -146,11 +155,20 @@ def _add_rules(commands: argparse._SubParsersAction[_Parser]) -> None:
     check.add_argument("files", nargs="+", metavar="FILE")
 
 
+def _add_config(commands: argparse._SubParsersAction[_Parser]) -> None:
+    settings = _add(commands, "config", "show what is configured, and its schema", _CONFIG_EXAMPLES)
+    actions = settings.add_subparsers(dest="action", metavar="ACTION", required=True, prog="keyleash config")
+    show = actions.add_parser("show", help="show what is in force and where it is said")
+    show.add_argument("path", nargs="?", default=".", metavar="PATH", help="a folder or a repository (default: here)")
+    show.add_argument("--config", metavar="FILE", help=_CONFIG_HELP)
+    actions.add_parser("schema", help="show the JSON Schema of a configuration")
+
+
 def _add_version(commands: argparse._SubParsersAction[_Parser]) -> None:
     commands.add_parser("version", help="show the version, the engine, the number of rules and their digest")
 
 
-COMMANDS = {"scan": _add_scan, "hook": _add_hook, "rules": _add_rules, "version": _add_version}
+COMMANDS = {"scan": _add_scan, "hook": _add_hook, "rules": _add_rules, "config": _add_config, "version": _add_version}
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -165,6 +183,10 @@ def run(arguments: Sequence[str]) -> int:
         from scanner.commands import hook
 
         return hook.run(options)
+    if options.command == "config":
+        from scanner.commands import config
+
+        return config.run(options)
     from scanner.commands import rules
 
     return rules.version() if options.command == "version" else rules.run(options)

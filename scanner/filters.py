@@ -1,13 +1,18 @@
-"""Why a match is no finding. Plain functions: match and its chunk → reason to drop it, or None."""
+"""Why a match is no finding. Plain functions: match, its chunk and the team's policy → reason to drop it, or None."""
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from scanner.model import Chunk, Match
+from scanner.model import NO_POLICY, Chunk, Match, Policy
 
-_ALLOW = re.compile(rb"keyleash:allow(?P<ids>(?:[ \t]+[a-z0-9]+(?:-[a-z0-9]+)+,?)*)")
+if TYPE_CHECKING:
+    import regex
+
+_ALLOW = re.compile(rb"keyleash:allow(?![a-z-])(?P<ids>(?:[ \t]+[a-z0-9]+(?:-[a-z0-9]+)+,?)*)")
 _DUMMY = re.compile(
     rb"(?i)(?:(?:my|your|the|some|a|test|dummy|fake|sample|user|secret|super|new|old)?[-_ ]?)*"
     rb"(?:pass(?:word|wd|phrase|code)?|secret|token|pwd|changeme|foobar|hunter2|xyzzy|qwerty|letmein|123456)[-_0-9!.]{0,4}\Z"
@@ -15,8 +20,23 @@ _DUMMY = re.compile(
 _LINE = 2000
 """Bytes on either side of a match in which its line, and the one before, may hold a comment."""
 
+COMMENTS: dict[str, tuple[bytes, bytes]] = {
+    "gitleaks": (rb"gitleaks:allow", rb""),
+    "detect-secrets": (rb"pragma: ?(?:allow|white)list[ -]secret", rb"pragma: ?allowlist[ -]nextline[ -]secret"),
+    "trufflehog": (rb"trufflehog:ignore", rb""),
+    "nosec": (rb"(?:#|//)[ \t]*(?:nosec|noqa:[ \t]*S10[567])\b", rb""),
+}
+"""By the name a configuration switches it on with: what another tool's comment says on the line, and on the line before.
 
-def placeholder(match: Match, chunk: Chunk) -> str | None:
+Sources: the user documentation of gitleaks ("gitleaks:allow"), detect-secrets ("Inline Allowlisting"), trufflehog
+("trufflehog:ignore"), bandit ("Exclusions") and ruff (S105 to S107, hard-coded passwords).
+"""
+
+SECONDS = 0.5
+"""What one search for a team's own pattern may take; a longer one makes the text a skipped input."""
+
+
+def placeholder(match: Match, chunk: Chunk, policy: Policy) -> str | None:
     """Documentation marks its values: EXAMPLE at the end, or one character again and again."""
     secret = match.secret
     if secret.endswith((b"EXAMPLE", b"EXAMPLEKEY")):
@@ -28,32 +48,75 @@ def placeholder(match: Match, chunk: Chunk) -> str | None:
     return None
 
 
-def allowed(match: Match, chunk: Chunk) -> str | None:
+def allowed(match: Match, chunk: Chunk, policy: Policy) -> str | None:
     """A comment `keyleash:allow`, alone or with rule ids, on the line of the match or the one before.
+
+    What was decoded has two such lines: in what came out, and where the encoded text stands.
 
     >>> _ALLOW.search(b"x = 1  # keyleash:allow aws-session-token, expired in 2019")["ids"]
     b' aws-session-token,'
     """
-    data, start = chunk.data, match.start
-    low = max(0, start - _LINE)
-    line = data.rfind(b"\n", low, start)
-    before = data.rfind(b"\n", low, line) + 1 if line > 0 else low
-    end = data.find(b"\n", match.end, match.end + _LINE)
-    around = data[max(before, low) : start] + data[match.end : end if end >= 0 else match.end + _LINE]
-    for comment in _ALLOW.finditer(around):
-        ids = comment["ids"].replace(b",", b" ").split()
-        if not ids or match.rule.id.encode() in ids:
-            return "is allowed by a comment"
+    for before, line in _surroundings(match, chunk):
+        for comment in _ALLOW.finditer(before + b"\n" + line):
+            ids = comment["ids"].replace(b",", b" ").split()
+            if not ids or match.rule.id.encode() in ids:
+                return "is allowed by a comment"
+        for name in policy.comments:
+            here, above = COMMENTS[name]
+            if re.search(here, line) or (above and re.search(above, before)):
+                return f"is allowed by a comment of {name}"
     return None
 
 
-FILTERS: tuple[Callable[[Match, Chunk], str | None], ...] = (placeholder, allowed)
+def left_out(match: Match, chunk: Chunk, policy: Policy) -> str | None:
+    """What the configuration says is no secret. Raises `TimeoutError` for a pattern that takes too long."""
+    if policy.stopwords:
+        secret = match.secret.lower()
+        if any(word.lower().encode() in secret for word in policy.stopwords):
+            return "holds a stopword of the configuration"
+    if any(compiled(pattern).search(match.secret, timeout=SECONDS) for pattern in policy.secrets):
+        return "is left out by a pattern of the configuration"
+    if policy.lines:
+        lines = [line for _, line in _surroundings(match, chunk, whole=True)]
+        if any(compiled(pattern).search(line, timeout=SECONDS) for pattern in policy.lines for line in lines):
+            return "stands on a line that the configuration leaves out"
+    return None
 
 
-def reason_to_drop(match: Match, chunk: Chunk) -> str | None:
+@functools.cache
+def compiled(pattern: str) -> regex.Pattern[bytes]:
+    """Return a team's pattern, compiled to search bytes in UTF-8."""
+    import regex
+
+    return regex.compile(pattern.encode())
+
+
+def _surroundings(match: Match, chunk: Chunk, whole: bool = False) -> list[tuple[bytes, bytes]]:
+    """Return the line before a match and its line, less the match unless `whole`, in the chunk and in the text around it."""
+    found = [_lines(chunk.data, match.start, match.end, whole)]
+    if chunk.offset_of:
+        start, end = chunk.offset_of(match.start), chunk.offset_of(match.end)
+        found.append(_lines(chunk.text, start, max(start, end), whole))
+    return found
+
+
+def _lines(data: bytes, start: int, end: int, whole: bool) -> tuple[bytes, bytes]:
+    low = max(0, start - _LINE)
+    first = data.rfind(b"\n", low, start)
+    line = max(first + 1, low)
+    before = data[max(data.rfind(b"\n", low, first) + 1, low) : first] if first > 0 else b""
+    stop = data.find(b"\n", end, end + _LINE)
+    stop = stop if stop >= 0 else min(len(data), end + _LINE)
+    return before, data[line:stop] if whole else data[line:start] + b"\n" + data[end:stop]
+
+
+FILTERS: tuple[Callable[[Match, Chunk, Policy], str | None], ...] = (placeholder, allowed, left_out)
+
+
+def reason_to_drop(match: Match, chunk: Chunk, policy: Policy = NO_POLICY) -> str | None:
     """Return the first filter's reason, or None for a match that stands."""
     for check in FILTERS:
-        found = check(match, chunk)
+        found = check(match, chunk, policy)
         if found:
             return found
     return None

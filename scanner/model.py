@@ -51,11 +51,42 @@ class Rule(NamedTuple):
     file: str
 
 
+class Limits(NamedTuple):
+    """How deep decoding one blob goes, in encodings and in archives, and how many members and bytes of archives are read."""
+
+    encodings: int = 3
+    archives: int = 4
+    members: int = 20_000
+    archive_bytes: int = 1024 * 1024 * 1024
+
+
+DEFAULT_LIMITS = Limits()
+
+
+class Policy(NamedTuple):
+    """What a team has said of what counts: it travels with the rules, because every process that looks needs both.
+
+    `comments` names the scanners whose comments allow a line here too; `secrets` and `lines`
+    are patterns, on bytes, of secrets and of their lines that are no findings, `stopwords`
+    texts that a secret may not hold, whatever their case.
+    """
+
+    comments: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+    lines: tuple[str, ...] = ()
+    stopwords: tuple[str, ...] = ()
+    limits: Limits = DEFAULT_LIMITS
+
+
+NO_POLICY = Policy()
+
+
 class RuleSet(NamedTuple):
-    """Rules in a fixed order, and a digest that changes whenever a result could."""
+    """Rules in a fixed order, what a team says beside them, and a digest that changes whenever a result could."""
 
     rules: tuple[Rule, ...]
     digest: str
+    policy: Policy = NO_POLICY
 
 
 class Origin(NamedTuple):
@@ -212,15 +243,35 @@ class Finding(NamedTuple):
         return _short(self, "severity", "confidence", "fingerprint", "redacted", "evidence", "locations")
 
 
+class Accepted(NamedTuple):
+    """A finding that the baseline accepts, and what its entry says."""
+
+    finding: Finding
+    reason: str
+    owner: str = ""
+    expires: str = ""
+
+
 class Report(NamedTuple):
-    """The result of a scan. It is clean only when nothing was found and nothing was skipped."""
+    """The result of a scan. It is clean only when nothing was found and nothing was skipped.
+
+    `fail_on` is the least severity that stops what the scan was made for. What is `accepted` is not among the findings.
+    """
 
     findings: tuple[Finding, ...]
     skipped: tuple[Skipped, ...]
     coverage: Coverage
     rules: RuleSet
     engine: str = ""
+    fail_on: str = LEVELS[0]
+    accepted: tuple[Accepted, ...] = ()
 
     @property
     def clean(self) -> bool:
         return not self.findings and not self.skipped
+
+    @property
+    def blocking(self) -> tuple[Finding, ...]:
+        """The findings that are severe enough to count for the exit code."""
+        least = LEVELS.index(self.fail_on)
+        return tuple(finding for finding in self.findings if LEVELS.index(finding.severity) >= least)

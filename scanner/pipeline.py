@@ -128,7 +128,7 @@ def _open_sight(rules: RuleSet, margin: int, edges: bool, engine: str | None) ->
 def matches(blob: Blob, engine: Engine, rules: RuleSet) -> Iterator[tuple[Match, Chunk] | Skipped]:
     """Yield each match of a blob with the chunk it stands in, and what a limit kept from being scanned."""
     seen = _Seen()
-    for found in chunks(blob.data, _name(blob), engine.anchors):
+    for found in chunks(blob.data, _name(blob), engine.anchors, rules.policy.limits):
         if isinstance(found, Skipped):
             yield found._replace(blob=_unplaced(blob))
             continue
@@ -140,7 +140,7 @@ def matches(blob: Blob, engine: Engine, rules: RuleSet) -> Iterator[tuple[Match,
             rule = rules.rules[index]
             try:
                 for match in confirmation(rule.confirm)(rule, chunk.data, _distinct(ends)):
-                    if reason_to_drop(match, chunk) is None and seen.is_news(match, chunk):
+                    if reason_to_drop(match, chunk, rules.policy) is None and seen.is_news(match, chunk):
                         yield match, chunk
             except TimeoutError:
                 yield Skipped(_name(blob), f"rule '{rule.id}' took too long on this text", _unplaced(blob))

@@ -18,7 +18,7 @@ from typing import Any
 
 from scanner import __version__, cache
 from scanner.errors import RuleError, UsageError
-from scanner.model import LEVELS, Rule, RuleSet
+from scanner.model import LEVELS, NO_POLICY, Policy, Rule, RuleSet
 
 MAX_WIDTH = 1024
 """The longest anchor in bytes. The history source widens a delta's new ranges by it."""
@@ -96,15 +96,17 @@ def load(paths: Iterable[str]) -> RuleSet:
     return ruleset_of(rules)
 
 
-def ruleset_of(rules: Iterable[Rule]) -> RuleSet:
-    """Return the rules in the order of their ids, with the digest of what they say and of this version."""
+def ruleset_of(rules: Iterable[Rule], policy: Policy = NO_POLICY) -> RuleSet:
+    """Return the rules in the order of their ids, with the digest of what they and the policy say, and of this version."""
     import hashlib  # 3 ms that a run on the cached built-in rules need not spend
 
     ordered = tuple(sorted(rules, key=lambda rule: rule.id))
     digest = hashlib.sha256(__version__.encode())
     for rule in ordered:
         digest.update(json.dumps(rule._replace(file="")).encode())
-    return RuleSet(ordered, digest.hexdigest())
+    if policy != NO_POLICY:
+        digest.update(json.dumps(policy).encode())
+    return RuleSet(ordered, digest.hexdigest(), policy)
 
 
 def select(rules: RuleSet, only: Sequence[str] = (), without: Sequence[str] = ()) -> RuleSet:
@@ -120,7 +122,7 @@ def select(rules: RuleSet, only: Sequence[str] = (), without: Sequence[str] = ()
     chosen = [rule for rule in rules.rules if (not only or rule.id in only) and rule.id not in without]
     if not chosen:
         raise UsageError("no rule is left: --exclude-rule takes away all that --rule names")
-    return ruleset_of(chosen)
+    return ruleset_of(chosen, rules.policy)
 
 
 def pattern_width(pattern: str) -> int:
@@ -165,10 +167,11 @@ def _from_json(stored: bytes, state: list[str]) -> RuleSet:
     content = json.loads(stored)
     if content["state"] != state:
         raise ValueError("other rule files")
-    return RuleSet(tuple(_rule_of(row) for row in content["rules"]), content["digest"])
+    return RuleSet(tuple(rule_of(row) for row in content["rules"]), content["digest"])
 
 
-def _rule_of(row: dict[str, Any]) -> Rule:
+def rule_of(row: dict[str, Any]) -> Rule:
+    """Return the rule whose fields were kept as JSON."""
     values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
     return Rule(**values)
 
@@ -179,7 +182,12 @@ def _read(file: str) -> list[Rule]:
     data = yamlfile.parse(yamlfile.read(file, "the rules", RuleError), file, RuleError)
     if not isinstance(data, list) or not all(isinstance(entry, dict) for entry in data):
         raise RuleError(f"{file}: a rule file is a list of rules, each beginning with '- id:'")
-    return [_rule(entry, file) for entry in data]
+    return rules_of(data, file)
+
+
+def rules_of(entries: Iterable[dict[str, Any]], file: str) -> list[Rule]:
+    """Return the rules that stand in a file as mappings. Raises `RuleError` naming file, line, rule and field."""
+    return [_rule(entry, file) for entry in entries]
 
 
 class _Entry:

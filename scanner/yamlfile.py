@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import yaml
@@ -79,3 +79,24 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     """Return ' (did you mean …?)' for a word close to a known one, or nothing."""
     close = difflib.get_close_matches(word, list(known), n=1)
     return f" (did you mean '{close[0]}'?)" if close else ""
+
+
+def line_of(text: bytes, path: Sequence[str | int]) -> int:
+    """Return the line of the key, or list entry, that a path leads to in a YAML document that was parsed already.
+
+    >>> line_of(b"a:\\n  b: 1\\n  c:\\n  - x\\n  - y\\n", ["a", "c", 1])
+    5
+    """
+    node = yaml.compose(text, Loader=_Loader)
+    line = 1
+    for step in path:
+        if isinstance(node, yaml.MappingNode):
+            found = next((pair for pair in node.value if pair[0].value == step), None)
+        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+            found = node.value[step], node.value[step]
+        else:
+            found = None
+        if found is None:
+            break
+        line, node = found[0].start_mark.line + 1, found[1]
+    return line

@@ -76,7 +76,10 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
         "key.yaml:2: field 'rules.disabled' is not known (did you mean 'disable'?)",
     ),
     "a wrong value": (["scan", "--config", "value.yaml", "."], "value.yaml:2: field 'paths.exclude' must be a list of texts"),
-    "a rule that does not exist": (["scan", "--config", "rule.yaml", "."], "rule.yaml: field 'rules': no rule is called 'aws'"),
+    "a rule that does not exist": (
+        ["scan", "--config", "rule.yaml", "."],
+        "rule.yaml:2: field 'rules.disable': no rule is called 'aws'",
+    ),
     "a key that stands twice": (
         ["scan", "--config", "twice.yaml", "."],
         "twice.yaml:3: not valid YAML: the key 'paths' stands twice",
@@ -276,7 +279,10 @@ def test_the_configuration_switches_rules_and_excludes_paths(repo: Repo, secrets
     repo.commit("k.txt", secrets.aws_file())
     report = json.loads(keyleash("scan", "-f", "json", repo.path).stdout)
     assert {where["path"] for finding in report["findings"] for where in finding["locations"]} == {"k.txt"}
-    assert report["coverage"]["notes"] == ["8 places of credentials are left out by the configuration"]
+    assert report["coverage"]["notes"] == [
+        "8 places of credentials are left out by the configuration",
+        ".keyleash.yaml leaves out: the rules private-key",
+    ]
 
 
 def test_own_rules_are_read_from_the_configuration(repo: Repo) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from scanner.filters import reason_to_drop
-from scanner.model import Chunk, Match, RuleSet
+from scanner.engine import open_engine
+from scanner.filters import COMMENTS, reason_to_drop
+from scanner.model import Blob, Chunk, Match, Origin, Policy, RuleSet
+from scanner.pipeline import matches
 from tests.conftest import Find, Secrets
 
 
@@ -52,3 +54,54 @@ def test_a_comment_allows_a_match(form: str, find: Find, secrets: Secrets) -> No
 @pytest.mark.parametrize("form", NOT_ALLOWED)
 def test_a_comment_allows_no_more_than_it_says(form: str, find: Find, secrets: Secrets) -> None:
     assert len(find(NOT_ALLOWED[form].replace("<ID>", secrets.aws_id()))) == 1
+
+
+FOREIGN = {
+    "gitleaks": ("key = '<ID>'  # gitleaks:allow\n", "# gitleaks:allow\nkey = '<ID>'\n"),
+    "detect-secrets": ("# pragma: allowlist nextline secret\nkey = '<ID>'\n", "# pragma: allowlist secret\nkey = '<ID>'\n"),
+    "trufflehog": ("key: <ID>  # trufflehog:ignore\n", "# trufflehog:ignore\nkey = '<ID>'\n"),
+    "nosec": ("key = '<ID>'  # nosec B105\n", "key = '<ID>'  # nosecret\n"),
+}
+
+
+@pytest.mark.parametrize("name", COMMENTS)
+def test_another_scanner_s_comment_counts_where_it_is_switched_on(name: str, rules: RuleSet, secrets: Secrets) -> None:
+    engine = open_engine(rules)
+
+    def found(text: str, *comments: str) -> int:
+        blob = Blob(text.replace("<ID>", secrets.aws_id()).encode(), Origin("test"))
+        return len(list(matches(blob, engine, rules._replace(policy=Policy(comments=comments)))))
+
+    counts, does_not = FOREIGN[name]
+    assert found(counts, name) == 0
+    assert found(counts) == 1
+    assert found(counts, *(other for other in COMMENTS if other != name)) == 1
+    assert found(does_not, name) == 1
+
+
+def test_the_other_comments_of_detect_secrets_and_ruff(rules: RuleSet, secrets: Secrets) -> None:
+    engine = open_engine(rules)
+    policy = Policy(comments=("detect-secrets", "nosec"))
+    for comment in (
+        "# pragma: allowlist secret",
+        "// pragma: whitelist secret",
+        "/* pragma: allowlist secret */",
+        "# noqa: S105",
+    ):
+        text = f"key = '{secrets.aws_id()}'  {comment}\n"
+        assert list(matches(Blob(text.encode(), Origin("test")), engine, rules._replace(policy=policy))) == [], comment
+
+
+def test_a_comment_beside_an_encoded_value_counts(find: Find, secrets: Secrets) -> None:
+    import base64
+
+    value = base64.b64encode(secrets.aws_file().encode()).decode()
+    assert find(f"data: {value}\n") != []
+    assert find(f"data: {value}  # keyleash:allow\n") == []
+    assert find(f"# keyleash:allow aws-access-key-id, aws-secret-access-key\ndata: {value}\n") == []
+    assert find(f"data: {value}\n# keyleash:allow\n") != []
+
+
+@pytest.mark.parametrize("reason", ["(a well-known value)", ", well-known", ": it is old"])
+def test_a_reason_is_no_rule(reason: str, find: Find, secrets: Secrets) -> None:
+    assert find(f"key = '{secrets.aws_id()}'  # keyleash:allow{reason if reason[0] in ',:' else ' ' + reason}\n") == []

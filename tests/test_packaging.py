@@ -50,6 +50,7 @@ def test_both_packages_hold_what_they_need(dist: Path) -> None:
     for rule in (ROOT / "rules").glob("*.yaml"):
         assert f"scanner/data/rules/{rule.name}" in names
     assert "scanner/data/keyleash-1.schema.json" in names
+    assert "scanner/data/keyleash-config.schema.json" in names
     assert not [name for name in names if name.startswith("tests/")]
     (sdist,) = dist.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:

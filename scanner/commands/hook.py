@@ -24,6 +24,7 @@ def run(options: argparse.Namespace) -> int:
     settings = config.load(options.config, repository.work_tree)
     source, what = _choose(repository, options.files)
     report = scan([source], settings.rules(load_builtin()), excluded=settings.excluded())
+    report = report._replace(fail_on=settings.threshold("hook"))
     if not report.clean or report.coverage.notes:
         from scanner.sinks import hook
 
@@ -32,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
         from scanner.sinks.words import verdict
 
         print(verdict(report))
-    return 1 if report.findings else 2 if report.skipped else 0
+    return 1 if report.blocking else 2 if report.skipped else 0
 
 
 def _choose(repository: Repository, files: list[str]) -> tuple[Source, str]:

@@ -12,7 +12,7 @@ from scanner import config, gitcommand
 from scanner.commands.progress import progress
 from scanner.errors import UsageError
 from scanner.gitcommand import Repository
-from scanner.model import Report, RuleSet, Skipped, Source
+from scanner.model import Coverage, Report, RuleSet, Skipped, Source
 from scanner.pipeline import scan
 from scanner.rules import load_builtin, select
 from scanner.sinks import sink
@@ -38,6 +38,9 @@ def run(options: argparse.Namespace) -> int:
     sources = [target(rules) for target in targets]
     with progress(sys.stderr, wanted=not (options.no_progress or options.quiet)) as advance:
         report = scan(sources, rules, show_secrets=options.show_secrets, excluded=settings.excluded(), advance=advance)
+    report = report._replace(fail_on=options.fail_on or settings.threshold("scan"))
+    if settings.says():
+        report = report._replace(coverage=report.coverage.plus(Coverage(notes=(settings.says(),))))
     if not options.staged:
         report = _looked_at_something(report, options)
     write_all(report, outputs, quiet=options.quiet)
@@ -45,8 +48,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def exit_code(report: Report, *, exit_zero: bool = False) -> int:
-    """Return 1 for findings, 2 for an incomplete scan, 0 for a clean and complete one."""
-    if report.findings and not exit_zero:
+    """Return 1 for findings that are severe enough, 2 for an incomplete scan, 0 for a clean and complete one."""
+    if report.blocking and not exit_zero:
         return 1
     return 2 if report.skipped else 0
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from scanner.decode import text
 from scanner.decode.kinds import HEADS, kind_of
-from scanner.decode.limits import ARCHIVES, ENCODINGS, Budget, budget_for
-from scanner.model import Chunk, Skipped
+from scanner.decode.limits import Budget, budget_for
+from scanner.model import DEFAULT_LIMITS, Chunk, Limits, Skipped
 
 if TYPE_CHECKING:
     import regex
@@ -41,7 +41,7 @@ def needs_whole(data: bytes) -> bool:
     return b"\0" in data[: text.SAMPLE] or data.startswith(_HEADS)
 
 
-def chunks(data: bytes, name: str, look: Look) -> Iterator[tuple[Chunk, Anchors] | Skipped]:
+def chunks(data: bytes, name: str, look: Look, limits: Limits = DEFAULT_LIMITS) -> Iterator[tuple[Chunk, Anchors] | Skipped]:
     """Yield what is to be scanned of a blob, each chunk with the anchors of the rules in it, beginning with its text.
 
     `look` is `Engine.anchors`. `name` names the blob where a limit, a damaged archive or an
@@ -57,7 +57,7 @@ def chunks(data: bytes, name: str, look: Look) -> Iterator[tuple[Chunk, Anchors]
     chunk = Chunk(plain, plain)
     yield chunk, anchors
     if triggers or (whole and plain is data and kind_of(data)):
-        yield from _Blob(name, look, budget_for(len(data))).inside(_Layer(chunk), triggers)
+        yield from _Blob(name, look, budget_for(len(data), limits)).inside(_Layer(chunk), triggers)
 
 
 class _Layer(NamedTuple):
@@ -125,8 +125,8 @@ class _Blob(NamedTuple):
 
         for found in encodings.decoded(layer.chunk.data, ends):
             way = (*layer.chunk.way, found.kind)
-            if layer.encodings == ENCODINGS:
-                yield self._skipped(way, f"is more than {ENCODINGS} encodings deep")
+            if layer.encodings == self.budget.limits.encodings:
+                yield self._skipped(way, f"is more than {layer.encodings} encodings deep")
                 return
             if not self.budget.rewrite(len(found.data)):
                 yield self._skipped(way, "decodes to more than the limit")
@@ -141,8 +141,8 @@ class _Blob(NamedTuple):
     def _archive(self, layer: _Layer, data: bytes, kind: str, start: int) -> Iterator[_Layer | Skipped]:
         """Yield the members of an archive; every place in them is the place where the archive begins."""
         chunk = layer.chunk
-        if layer.archives == ARCHIVES:
-            yield self._skipped((*chunk.way, kind), f"is more than {ARCHIVES} archives deep")
+        if layer.archives == self.budget.limits.archives:
+            yield self._skipped((*chunk.way, kind), f"is more than {layer.archives} archives deep")
             return
         from scanner.decode import archives
 

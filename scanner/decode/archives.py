@@ -17,7 +17,7 @@ from typing import Any
 
 from scanner.decode import tar
 from scanner.decode.kinds import kind_of
-from scanner.decode.limits import MEMBERS, OVERLAP, PIECE, Budget, LimitReached
+from scanner.decode.limits import OVERLAP, PIECE, Budget, LimitReached
 
 _LZMA_MEMORY = 128 * 1024 * 1024
 _STEP = 256 * 1024
@@ -54,8 +54,8 @@ def contents(data: bytes, kind: str, budget: Budget) -> Iterator[Member | Unread
 def _zip(data: bytes, kind: str, budget: Budget) -> Iterator[Member | Unread]:
     import zipfile
 
-    if data.count(b"PK\x01\x02") > MEMBERS:
-        raise LimitReached(f"has more than {MEMBERS:,} members")
+    if data.count(b"PK\x01\x02") > budget.limits.members:
+        raise LimitReached(f"has more than {budget.limits.members:,} members")
     try:
         archive = zipfile.ZipFile(BytesIO(data))
     except Exception:  # a hostile one raises much beside BadZipFile
@@ -120,7 +120,7 @@ class _Free(Budget):
     """A budget whose bytes the stream underneath has already paid for."""
 
     def __init__(self, budget: Budget) -> None:
-        super().__init__(0, 0)
+        super().__init__(0, 0, budget.limits)
         self._budget = budget
 
     def expand(self, count: int) -> None:

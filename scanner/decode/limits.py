@@ -7,20 +7,12 @@ not cover is reported as skipped.
 
 from __future__ import annotations
 
-ENCODINGS = 3
-"""How many encodings may be nested in each other."""
-
-ARCHIVES = 4
-"""How many archives or compressed files may be nested in each other; a tar in a compressed file is one with it."""
-
-MEMBERS = 20_000
-"""How many members of all archives of one blob are read."""
+from scanner.model import DEFAULT_LIMITS, Limits
 
 EXPANSION = 100
-"""How many bytes are read out of archives for each byte of the blob, above `FLOOR` and below `CEILING`."""
+"""How many bytes are read out of archives for each byte of the blob, above `FLOOR` and below `Limits.archive_bytes`."""
 
 FLOOR = 32 * 1024 * 1024
-CEILING = 1024 * 1024 * 1024
 
 PIECE = 8 * 1024 * 1024
 """Longer content of an archive is scanned in pieces of this size, each beginning with the end of the last."""
@@ -39,10 +31,10 @@ class LimitReached(Exception):
 class Budget:
     """What is left for one blob, in bytes and members; the one thing in this package that changes."""
 
-    __slots__ = ("expanded", "members", "rewritten")
+    __slots__ = ("expanded", "limits", "members", "rewritten")
 
-    def __init__(self, expanded: int, rewritten: int, members: int = MEMBERS) -> None:
-        self.expanded, self.rewritten, self.members = expanded, rewritten, members
+    def __init__(self, expanded: int, rewritten: int, limits: Limits) -> None:
+        self.expanded, self.rewritten, self.members, self.limits = expanded, rewritten, limits.members, limits
 
     def expand(self, count: int) -> None:
         """Take bytes read out of an archive. Raises `LimitReached`."""
@@ -54,7 +46,7 @@ class Budget:
         """Take one member of an archive. Raises `LimitReached`."""
         self.members -= 1
         if self.members < 0:
-            raise LimitReached(f"has more than {MEMBERS:,} members")
+            raise LimitReached(f"has more than {self.limits.members:,} members")
 
     def rewrite(self, count: int) -> bool:
         """Take bytes that an encoding gave, and return whether the budget covers them."""
@@ -62,6 +54,6 @@ class Budget:
         return self.rewritten >= 0
 
 
-def budget_for(size: int) -> Budget:
+def budget_for(size: int, limits: Limits = DEFAULT_LIMITS) -> Budget:
     """Return the budget of a blob of `size` bytes."""
-    return Budget(min(CEILING, max(FLOOR, EXPANSION * size)), LITTLE + REWRITES * size)
+    return Budget(min(limits.archive_bytes, max(FLOOR, EXPANSION * size)), LITTLE + REWRITES * size, limits)

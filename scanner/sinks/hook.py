@@ -9,7 +9,7 @@ from typing import TextIO
 from scanner.model import Report, Rule
 from scanner.sinks.escape import visible
 from scanner.sinks.text import Piece, emit, finding_rows, skipped_rows
-from scanner.sinks.words import count, covered
+from scanner.sinks.words import asides, count, covered
 
 
 def write(report: Report, out: TextIO, what: str, first: bool = False) -> None:
@@ -21,7 +21,11 @@ def write(report: Report, out: TextIO, what: str, first: bool = False) -> None:
 
 
 def _rows(report: Report, what: str, first: bool) -> Iterator[list[Piece]]:
-    if report.findings:
+    if report.findings and not report.blocking:
+        yield [("bold yellow", f"keyleash lets this {what} pass, with what is less severe than '{report.fail_on}':")]
+        for finding in report.findings:
+            yield from finding_rows(finding)
+    elif report.findings:
         number = count(len(report.findings), "credential")
         yield [("bold red", f"keyleash stopped this {what}: it holds {number}.")]
         yield []
@@ -29,12 +33,12 @@ def _rows(report: Report, what: str, first: bool) -> Iterator[list[Piece]]:
             yield from finding_rows(finding)
         yield []
         yield from _way_out(report, what, first)
-    elif report.skipped:
+    if report.skipped and not report.blocking:
         yield [("bold yellow", f"keyleash stopped this {what}: not everything could be scanned.")]
     yield from skipped_rows(report)
     for note in report.coverage.notes:
         yield [("dim", f"Note: {visible(note)}")]
-    yield [("dim", f"Scanned {covered(report)}.")]
+    yield [("dim", " ".join([f"Scanned {covered(report)}.", *asides(report)]))]
 
 
 def _way_out(report: Report, what: str, first: bool) -> Iterator[list[Piece]]:

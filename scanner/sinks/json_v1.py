@@ -10,7 +10,7 @@ import json
 from typing import Any, TextIO
 
 from scanner import __version__
-from scanner.model import Finding, Location, Report
+from scanner.model import Accepted, Finding, Location, Report
 from scanner.sinks.escape import visible
 
 SCHEMA = "keyleash/1"
@@ -34,6 +34,8 @@ def document(report: Report) -> dict[str, Any]:
             "digest": report.rules.digest,
         },
         "findings": [_finding(finding) for finding in report.findings],
+        "fail_on": report.fail_on,
+        "accepted": [_accepted(one) for one in report.accepted],
         "skipped": [{"what": visible(skipped.what), "reason": visible(skipped.reason)} for skipped in report.skipped],
         "coverage": {
             "complete": not report.skipped,
@@ -44,6 +46,17 @@ def document(report: Report) -> dict[str, Any]:
             "refs": coverage.refs,
             "notes": [visible(note) for note in coverage.notes],
         },
+    }
+
+
+def _accepted(one: Accepted) -> dict[str, Any]:
+    return {
+        "rule": one.finding.rule.id,
+        "fingerprint": one.finding.fingerprint,
+        "reason": visible(one.reason),
+        "owner": visible(one.owner),
+        "expires": one.expires or None,
+        "locations": [_location(where) for where in one.finding.locations],
     }
 
 

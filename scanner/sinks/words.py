@@ -70,7 +70,20 @@ def verdict(report: Report) -> str:
         result = "No credential found, but not everything was scanned"
     else:
         result = "No credential found"
-    return f"{result} in {covered(report)}."
+    return f"{result} in {covered(report)}.{''.join(f' {said}' for said in asides(report))}"
+
+
+def asides(report: Report) -> list[str]:
+    """Return in a sentence each what was found and does not count: what is not severe enough, and what is accepted."""
+    below = len(report.findings) - len(report.blocking)
+    said = []
+    if below:
+        which = "It is" if len(report.findings) == 1 else f"{below} of them {'is' if below == 1 else 'are'}"
+        said.append(f"{which} below '{report.fail_on}', the least severity that counts for the exit code here.")
+    if report.accepted:
+        number = count(len(report.accepted), "credential is", "credentials are")
+        said.append(f"{number} accepted by the baseline.")
+    return said
 
 
 def _by_severity(findings: Sequence[Finding]) -> str:
