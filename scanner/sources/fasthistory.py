@@ -16,7 +16,7 @@ from typing import Any
 
 from scanner.gitcommand import Repository
 from scanner.model import Blob, Coverage, Origin, Skipped
-from scanner.sources.deltas import Forest, forest
+from scanner.sources.forest import Forest, forest
 from scanner.sources.history import VIA, History, beyond_shallow, missing_objects
 from scanner.sources.objects import Wanted, read_many
 from scanner.sources.objectstore import object_store

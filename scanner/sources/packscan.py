@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from scanner.model import Blob, Origin
-from scanner.sources.deltas import TOO_LARGE, Forest, apply
+from scanner.sources.deltas import TOO_LARGE, changed, rebuilt
+from scanner.sources.forest import Forest
 from scanner.sources.packs import BLOB, COMMIT, TAG, Corrupt, Pack, PackName, inflate
 from scanner.sources.pieces import PIECE
 
@@ -192,7 +193,7 @@ class PackScan:
             self._held_bytes -= len(whole)
         if forest.after[base] != forest.after[entry]:  # something else rests on the base
             self._hold(base, whole)
-        return apply(whole, delta, self._look.margin)
+        return changed(whole, delta, self._look.margin)
 
     def _base(self, entry: int) -> bytes:
         """Return an object that is held, or rebuild it from the nearest that is."""
@@ -207,7 +208,7 @@ class PackScan:
                 entry = base
                 data = self._held.get(entry)
         while chain:
-            data, _ = apply(data, self._stream(chain.pop()), 0)
+            data = rebuilt(data, self._stream(chain.pop()))
         return data
 
     def _hold(self, entry: int, data: bytes) -> None:

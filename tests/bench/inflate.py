@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Callable
 
 from scanner import gitcommand
-from scanner.sources.deltas import Forest, forest
+from scanner.sources.forest import Forest, forest
 from scanner.sources.objectstore import object_store
 from scanner.sources.packs import BLOB, Pack
 from scanner.sources.processes import spread

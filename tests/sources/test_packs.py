@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from scanner.sources.deltas import forest
-from scanner.sources.packs import Corrupt, Index, Pack, PackName, inflate, pack_names
+from scanner.sources.forest import forest
+from scanner.sources.packs import Corrupt, Pack, PackName, inflate, pack_names
 from tests.sources.packing import Store, entry, object_id, pack, whole
 
 TEXTS = [b"text %d\n" % number * 9 for number in range(60)]
@@ -42,24 +42,6 @@ def test_64_bit_offsets_are_in_the_index_of_that_test(tmp_path: Path) -> None:
     with open(name.stem + ".idx", "rb") as file:
         data = file.read()
     assert len(data) > 8 + 1024 + 28 * len(TEXTS) + 40 + 8 * (len(TEXTS) // 2)
-
-
-@pytest.mark.parametrize("damage", ["none", "cut", "order", "missing"])
-def test_the_stored_order_is_used_only_when_it_is_sound(tmp_path: Path, damage: str) -> None:
-    name = _store(tmp_path, "--rev-index")
-    file = Path(name.stem + ".rev")
-    data = file.read_bytes()
-    file.chmod(0o600)
-    if damage == "cut":
-        file.write_bytes(data[:-1])
-    elif damage == "order":
-        file.write_bytes(data[:12] + data[16:20] + data[12:16] + data[20:])
-    elif damage == "missing":
-        file.unlink()
-    index = Index(name)
-    offsets = [index.offsets[number] for number in index.order()]
-    assert offsets == sorted(offsets)
-    assert len(offsets) == len(TEXTS)
 
 
 @pytest.mark.parametrize("suffix", [".idx", ".pack"])
