@@ -103,9 +103,9 @@ def test_a_redacted_secret_drives_no_terminal(repo: Repo) -> None:
 
 
 def test_a_long_line_of_console_words_takes_no_quadratic_time(find: Find) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     find("awsapps.com/start password " * 8000)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 WRONG = {

@@ -401,9 +401,9 @@ LIMITS: Mapping[str, tuple[Callable[[], bytes], str]] = {
 def test_what_is_not_looked_at_is_said(tmp_path: Path, kind: str) -> None:
     make, reason = LIMITS[kind]
     data = make()
-    begin = time.perf_counter()
+    begin = time.process_time()
     report = scanned(tmp_path, data, "a.bin")
-    assert time.perf_counter() - begin < 5
+    assert time.process_time() - begin < 5
     assert not report.clean
     assert reason in {skipped.reason for skipped in report.skipped}
     assert all(skipped.what.startswith(f"{tmp_path}/a.bin, in ") for skipped in report.skipped)
@@ -434,9 +434,9 @@ def test_hostile_text_takes_time_that_grows_with_its_size(rules: RuleSet, kind: 
         data = (HOSTILE[kind] * (size // len(HOSTILE[kind]) + 1))[:size]
         times = []
         for _ in range(2):
-            begin = time.perf_counter()
+            begin = time.process_time()
             list(matches(Blob(data, Origin("test")), engine, rules))
-            times.append(time.perf_counter() - begin)
+            times.append(time.process_time() - begin)
         return min(times)
 
     small, large = seconds(MB // 16), seconds(MB // 4)
@@ -506,9 +506,9 @@ def test_a_mutated_archive_never_crashes(
     data = bytearray(ARCHIVES[kind][0](Secrets("archive").aws_file().encode()))
     for place, value in edits:
         data[int(place * len(data))] = value
-    begin = time.perf_counter()
+    begin = time.process_time()
     found(engines[0], bytes(data[: int(cut * len(data)) + 1]))
-    assert time.perf_counter() - begin < 1
+    assert time.process_time() - begin < 1
 
 
 def test_lines_of_the_other_alphabet_above_a_value(engines: tuple[HyperscanEngine, RegexEngine]) -> None:
