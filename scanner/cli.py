@@ -28,6 +28,7 @@ _SCAN_EXAMPLES = """\
 examples:
   keyleash scan                                   this repository: files and whole history
   keyleash scan --no-history ~/site               the files only
+  keyleash scan --since 2024-01-01 --refs main    what that branch got since
   keyleash scan --staged                          what the next commit would add
   keyleash scan --range origin/main..HEAD         what these commits brought
   keyleash scan --format text --format sarif --output keyleash.sarif
@@ -111,6 +112,10 @@ def _add_scan(commands: argparse._SubParsersAction[_Parser]) -> None:
     what.add_argument("--staged", action="store_true", help="what is staged, less what HEAD already has")
     what.add_argument("--range", metavar="A..B", help="the changes and messages of the commits that B has and A has not")
     what.add_argument("--no-history", action="store_true", help="the files only, not the object store")
+    what.add_argument("--refs", action="append", default=[], metavar="REF",
+                      help="of the history only what this ref leads to, or those like 'heads/*' (repeatable)")  # fmt: skip
+    what.add_argument("--since", metavar="DATE", help="of the history only what commits since then brought")
+    what.add_argument("--reachable-only", action="store_true", help="of the history only what a ref leads to")
     what.add_argument("--jobs", type=_jobs, default=os.cpu_count() or 1, metavar="N",
                       help="processes to use (default: one a processor)")  # fmt: skip
     what.add_argument("--stdin", action="store_true", help="standard input")

@@ -93,7 +93,9 @@ class Origin(NamedTuple):
     """Where a blob was met.
 
     `path` uses `/` and carries bytes that are not UTF-8 as surrogate escapes; it is None
-    for a commit or tag message. `via` names the kind of source in words for people.
+    for a commit or tag message. `via` names the kind of source in words for people. Of content in history, `present`
+    names the branches that have it at this path today, `removed` the commit that took it from
+    there on the way to HEAD, and `paths` all places where HEAD has it.
     """
 
     via: str
@@ -102,6 +104,9 @@ class Origin(NamedTuple):
     commit: str | None = None
     author: str | None = None
     date: str | None = None
+    present: tuple[str, ...] = ()
+    removed: str | None = None
+    paths: tuple[str, ...] = ()
 
 
 class Blob(NamedTuple):

@@ -7,6 +7,7 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from scanner import config, gitcommand
 from scanner.commands.progress import progress
@@ -16,6 +17,9 @@ from scanner.model import Coverage, Report, RuleSet, Skipped, Source
 from scanner.pipeline import scan
 from scanner.rules import load_builtin, select
 from scanner.sinks import sink
+
+if TYPE_CHECKING:
+    from scanner.sources.narrow import Narrow
 
 Target = Callable[[RuleSet], Source]
 """A thing to scan that is checked already; the source is made when the rules are known."""
@@ -145,6 +149,10 @@ def _targets(options: argparse.Namespace) -> tuple[list[Target], str | None]:
         raise UsageError(f"--{chosen[0]} and --{chosen[1]} exclude each other; give one")
     if options.path and not options.stdin:
         raise UsageError("--path names standard input; it goes with --stdin")
+    narrowed = next((name for name in ("refs", "since", "reachable_only") if getattr(options, name)), None)
+    if narrowed and (chosen or options.no_history):
+        other = chosen[0] if chosen else "no-history"
+        raise UsageError(f"--{narrowed.replace('_', '-')} narrows the history; it does not go with --{other}")
     if options.stdin:
         from scanner.sources.stdin import Stdin
 
@@ -203,8 +211,20 @@ def _path(path: str, options: argparse.Namespace) -> list[Target]:
     if repository.work_tree is not None:
         targets.append(lambda rules: WorkTree(repository, None, judge(rules), options.jobs))
     if not options.no_history:
-        targets.append(lambda rules: FastHistory(repository, sight(rules), options.jobs))
+        narrow = _narrow(repository, options)
+        targets.append(lambda rules: FastHistory(repository, sight(rules), options.jobs, narrow))
     return targets
+
+
+def _narrow(repository: Repository, options: argparse.Namespace) -> Narrow | None:
+    """Return which part of a history is wanted; None for all of it. Raises `UsageError` for a ref that does not exist."""
+    if not (options.refs or options.since or options.reachable_only):
+        return None
+    from scanner.sources.narrow import Narrow, starts
+
+    narrow = Narrow(tuple(options.refs), options.since)
+    starts(repository, narrow)
+    return narrow
 
 
 def _existing(path: str) -> str:

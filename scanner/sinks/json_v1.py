@@ -87,6 +87,9 @@ def _location(where: Location) -> dict[str, Any]:
         "commit": origin.commit,
         "author": None if origin.author is None else visible(origin.author),
         "date": origin.date,
+        "present": [visible(branch) for branch in origin.present],
+        "removed": origin.removed,
+        "paths": [visible(path) for path in origin.paths],
         "via": origin.via,
         "way": [visible(step) for step in where.way],
     }

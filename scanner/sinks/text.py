@@ -7,7 +7,7 @@ from typing import TextIO
 
 from scanner.model import Finding, Report, Rule
 from scanner.sinks.escape import visible
-from scanner.sinks.words import commit, count, place, verdict
+from scanner.sinks.words import commit, count, fate, place, verdict, versions
 
 MORE_PLACES = 5
 """Places of one finding that are listed; the other formats list all."""
@@ -68,6 +68,11 @@ def finding_rows(finding: Finding) -> Iterator[list[Piece]]:
     yield [("", f"    because  {visible('; '.join(finding.evidence))}")]
     if commit(first):
         yield [("", f"    commit   {commit(first)}")]
+    today = next(filter(None, map(fate, finding.locations)), None)
+    if today:
+        yield [("", f"    today    {today}")]
+    if versions(finding) > 1:
+        yield [("", f"    history  {count(versions(finding), 'object')} of it hold this")]
     for where in others[:MORE_PLACES]:
         said = commit(where)
         yield [("dim", f"    also     {place(where)}{'  ' + said if said else ''}")]

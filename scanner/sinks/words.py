@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from scanner.model import Finding, Location, Report
 from scanner.sinks.escape import visible
 
+_BRANCHES = 3
+"""Branches that are named before the rest is counted."""
+
 
 def count(number: int, one: str, many: str | None = None) -> str:
     """Return '1 file' or '2 files', with thousands marked.
@@ -52,6 +55,21 @@ def commit(where: Location) -> str:
     parts = [origin.commit[:12] if origin.commit else "", visible(origin.author or ""), origin.date or ""]
     said = "  ".join(part for part in parts if part)
     return said or ("no ref leads to it" if "unreachable" in origin.via else "")
+
+
+def versions(finding: Finding) -> int:
+    """Return how many objects of the history carry a finding."""
+    return len({where.blob for where in finding.locations if where.blob})
+
+
+def fate(where: Location) -> str:
+    """Return where content of the history still stands, or which commit took it away; or nothing."""
+    origin = where.origin
+    if origin.present:
+        named = ", ".join(visible(branch) for branch in origin.present[:_BRANCHES])
+        more = len(origin.present) - _BRANCHES
+        return f"still in {named}" + (f" and {count(more, 'more branch', 'more branches')}" if more > 0 else "")
+    return f"taken away by {origin.removed[:12]}" if origin.removed else ""
 
 
 def covered(report: Report) -> str:

@@ -17,7 +17,9 @@ from typing import Any
 from scanner.gitcommand import Repository
 from scanner.model import Blob, Coverage, Origin, Skipped
 from scanner.sources.forest import Forest, forest
-from scanner.sources.history import VIA, History, beyond_shallow, missing_objects
+from scanner.sources.history import VIA, History, beyond_shallow, count_refs, missing_objects
+from scanner.sources.names import file_names, ref_names
+from scanner.sources.narrow import Narrow, said
 from scanner.sources.objects import Wanted, read_many
 from scanner.sources.objectstore import object_store
 from scanner.sources.packs import Corrupt, Pack, PackName
@@ -38,33 +40,39 @@ MAX_BROKEN = 1000
 
 @dataclass(frozen=True, slots=True)
 class FastHistory:
-    """`look` makes, in each process, what knows the stages behind this one; `jobs` is the number of processes."""
+    """`look` makes, in each process, what knows the stages behind this one; `jobs` is the number of processes.
+
+    With `narrow` only a part of the store is looked at.
+    """
 
     repository: Repository
     look: Callable[[], Look]
     jobs: int = 1
+    narrow: Narrow | None = None
     _walks: list[Walk] = field(default_factory=list, repr=False, compare=False)
 
     def items(self) -> Iterator[Any]:
         """Yield what `Look.judge` returned, what was skipped, and counts of what was covered."""
-        run = _Run(self.repository, self.look, self.jobs)
-        walk = Walk(self.repository)
+        walk = Walk(self.repository, self.narrow)
         self._walks[:] = [walk]
-        partial = run.store.is_partial()
         try:
-            if partial:
-                walk.start()
-            for item in run.items():
-                if not isinstance(item, Coverage | Skipped):
-                    walk.start()  # somebody will ask where it is
-                yield item
-            if partial:
+            walk.start()
+            run = _Run(self.repository, self.look, self.jobs, walk.ids() if self.narrow else None)
+            yield from run.items()
+            yield from self._names(walk)
+            if run.store.is_partial():
                 yield from self._missing(walk.missing())
         except BaseException:
             walk.end()
             raise
-        yield Coverage(refs=self.repository.run("for-each-ref", "--format=%(refname)").count(b"\n"))
+        notes = (said(self.repository, self.narrow, run.commits),) if self.narrow else ()
+        yield Coverage(refs=count_refs(self.repository), notes=notes)
         yield from beyond_shallow(self.repository)
+
+    def _names(self, walk: Walk) -> Iterator[Any]:
+        look = self.look()
+        for blob in (*ref_names(self.repository, look.anchors), *file_names(self.repository, walk.text(), look.anchors)):
+            yield from look.judge(blob)
 
     def _missing(self, count: int | None) -> Iterator[Skipped]:
         if count is None:
@@ -73,12 +81,9 @@ class FastHistory:
             yield missing_objects(self.repository, count)
 
     def attribute(self, ids: Collection[str]) -> Mapping[str, Origin]:
-        history = History(self.repository)
-        if not self._walks or not self._walks[0].started:
-            return history.attribute(ids)
         walk = self._walks.pop()
         try:
-            return history.attribute(ids, walk.lines())
+            return History(self.repository).attribute(ids, walk.text())
         finally:
             walk.end()
 
@@ -130,17 +135,18 @@ class _Start:
 class _Run:
     """One scan: rounds over the packs that are new, and a second attempt through git for what failed."""
 
-    def __init__(self, repository: Repository, look: Callable[[], Look], jobs: int) -> None:
+    def __init__(self, repository: Repository, look: Callable[[], Look], jobs: int, only: Collection[bytes] | None) -> None:
         self.store = object_store(repository)
         self._repository = repository
         self._look = look
         self._jobs = jobs
+        self._only = only
         self._done: dict[str, Pack | None] = {}  # by the path of the pack; None for one that could not be read
         self._loose: set[str] = set()
         self._ids: set[bytes] | None = None
         self._failed: list[tuple[str, list[str]]] = []
         self._broken = 0
-        self._commits = 0
+        self.commits = 0
 
     def items(self) -> Iterator[Any]:
         yield from self.store.skipped
@@ -156,11 +162,11 @@ class _Run:
         for path in self.store.unindexed():
             yield Skipped(path, "the pack has no index, so git cannot use it: its objects were not scanned")
         yield from self._again()
-        if not self._commits and not self._done:  # what git only staged is loose
+        if not self.commits and not self._done and self._only is None:  # what git only staged is loose
             yield Skipped(self._repository.name, "the repository has no commit yet: there is no history to scan")
 
     def _round(self, names: Sequence[PackName], loose: Sequence[str]) -> Iterator[Any]:
-        if self._ids is None and (len(names) + len(self._done) > 1 or loose):
+        if self._ids is None and (self._only is not None or len(names) + len(self._done) > 1 or loose):
             self._ids = {pack.index.id(number) for pack in self._done.values() if pack for number in range(pack.index.count)}
         opened: list[tuple[Pack, Forest]] = []
         for name in names:
@@ -189,6 +195,8 @@ class _Run:
     def _is_new(self, id: bytes) -> bool:
         """Whether an object was not met yet; from now on it is."""
         assert self._ids is not None
+        if self._only is not None and id not in self._only:
+            return False
         before = len(self._ids)
         self._ids.add(id)
         return len(self._ids) > before
@@ -202,7 +210,7 @@ class _Run:
     def _result(self, task: _PackTask | _LooseTask, result: Any, opened: Sequence[tuple[Pack, Forest]]) -> Iterator[Any]:
         if isinstance(result, Done):
             yield from result.found
-            self._commits += result.commits
+            self.commits += result.commits
             yield Coverage(result.blobs, result.bytes, commits=result.commits)
             self._failed += result.failed
             return
@@ -251,7 +259,7 @@ class _Run:
             if look.needs_whole(blob.data[:HEAD]) or look.anchors(blob.data):
                 yield from look.judge(blob)
             first, last = blob.id != last, blob.id or ""  # else the next piece of the same
-            self._commits += kind == "commit"
+            self.commits += kind == "commit"
             yield Coverage(first and kind == "blob", len(blob.data), commits=first and kind == "commit")
 
 

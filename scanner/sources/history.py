@@ -13,15 +13,33 @@ from typing import NamedTuple
 
 from scanner.gitcommand import Repository, reason
 from scanner.model import Coverage, Item, Origin, Skipped
+from scanner.sources.fate import told
+from scanner.sources.names import described, file_names, ref_names
+from scanner.sources.narrow import Narrow, said
 from scanner.sources.objects import Wanted, read_many
+from scanner.sources.walk import ARGUMENTS, Walk
 
 VIA = {"blob": "history", "commit": "commit message", "tag": "tag message"}
 
 
 class History(NamedTuple):
+    """The object store of a repository, or what `narrow` leaves of it."""
+
     repository: Repository
+    narrow: Narrow | None = None
 
     def items(self) -> Iterator[Item]:
+        walk = Walk(self.repository, self.narrow)
+        try:
+            yield from self._objects(walk.ids() if self.narrow else None)
+            yield from ref_names(self.repository)
+            yield from file_names(self.repository, walk.text())
+        finally:
+            walk.end()
+        yield from beyond_shallow(self.repository)
+        yield from self._missing()
+
+    def _objects(self, only: Collection[bytes] | None) -> Iterator[Item]:
         listing = self.repository.attempt(
             "cat-file", "--batch-all-objects", "--unordered", "--batch-check=%(objecttype) %(objectname)"
         )
@@ -32,10 +50,10 @@ class History(NamedTuple):
             kind, _, id = line.decode().partition(" ")
             if id == "missing":  # git names the object first when it cannot read it
                 yield Skipped(f"object {kind}", "git cannot read this object: it is corrupt")
-            elif kind in VIA:
+            elif kind in VIA and (only is None or bytes.fromhex(id) in only):
                 wanted.append(Wanted(id, Origin(VIA[kind])))
         del listing
-        if not any(want.origin.via == "commit message" for want in wanted):
+        if only is None and not any(want.origin.via == "commit message" for want in wanted):
             yield Skipped(self.repository.name, "the repository has no commit yet: there is no history to scan")
         blobs = commits = 0
         last = ""
@@ -50,10 +68,8 @@ class History(NamedTuple):
                 commits += kind == "commit"
             yield blob
             yield Coverage(bytes=len(blob.data))
-        refs = self.repository.run("for-each-ref", "--format=%(refname)").count(b"\n")
-        yield Coverage(blobs=blobs, commits=commits, refs=refs)
-        yield from beyond_shallow(self.repository)
-        yield from self._missing()
+        notes = (said(self.repository, self.narrow, commits),) if self.narrow else ()
+        yield Coverage(blobs=blobs, commits=commits, refs=count_refs(self.repository), notes=notes)
 
     def _missing(self) -> Iterator[Item]:
         """Count the objects that a partial clone has left with its remote."""
@@ -69,43 +85,32 @@ class History(NamedTuple):
             yield missing_objects(self.repository, missing)
 
     def attribute(self, ids: Collection[str], walked: Iterable[bytes] | None = None) -> Mapping[str, Origin]:
-        """Name the first path and the oldest commit of each object, in one pass over the graph.
+        """Name the first path and the oldest commit of each object, in one pass over the graph, and what became of it.
 
         `walked` is what that pass printed, where it was made already. An object that no ref
         leads to is looked for from the reflog and is else `unreachable`.
         """
         wanted = set(ids)
         places: dict[str, Origin] = {}
-        if walked is not None:
+        if walked is None:
+            walk = Walk(self.repository, self.narrow)
+            try:
+                _place(walk.text(), wanted, places)
+            finally:
+                walk.end()
+        else:
             _place(walked, wanted, places)
-        for start in ("--reflog",) if walked is not None else ("--all", "--reflog"):
-            if wanted - places.keys():
-                self._walk(start, wanted, places)
+        if wanted - places.keys() and self.narrow is None:
+            with self.repository.open(*ARGUMENTS, "--missing=allow-any", "--reflog") as process:
+                assert process.stdout
+                _place(process.stdout, wanted, places)
         for id in wanted - places.keys():
             places[id] = Origin("history, unreachable")
-        described = self._describe({place.commit for place in places.values() if place.commit})
-        return {id: place._replace(**described.get(place.commit or "", {})) for id, place in places.items()}
+        return told(self.repository, dict(zip(places, described(self.repository, list(places.values())), strict=True)))
 
-    def _walk(self, start: str, wanted: set[str], places: dict[str, Origin]) -> None:
-        arguments = ["rev-list", "--objects", "--in-commit-order", "--reverse", "--missing=allow-any", start]
-        with self.repository.open(*arguments) as process:
-            assert process.stdout
-            _place(process.stdout, wanted, places)
 
-    def _describe(self, commits: Collection[str]) -> dict[str, dict[str, str]]:
-        """Return author and date of commits, whichever encoding they were written in."""
-        described = {}
-        if commits:
-            text = self.repository.run(
-                "log", "--no-walk=unsorted", "--stdin", "--encoding=UTF-8", "--format=%H%x00%an <%ae>%x00%aI",
-                stdin="".join(f"{id}\n" for id in commits).encode(),
-            )  # fmt: skip
-            for line in text.decode("utf-8", "replace").split("\n"):
-                id, _, said = line.partition("\0")
-                author, _, date = said.rpartition("\0")
-                if id:
-                    described[id] = {"author": author, "date": date}
-        return described
+def count_refs(repository: Repository) -> int:
+    return repository.run("for-each-ref", "--format=%(refname)").count(b"\n")
 
 
 def beyond_shallow(repository: Repository) -> Iterator[Skipped]:
@@ -121,16 +126,19 @@ def missing_objects(repository: Repository, count: int) -> Skipped:
     return Skipped(repository.name, f"{objects} missing from this partial clone and not scanned; nothing is fetched")
 
 
-def _place(walked: Iterable[bytes], wanted: set[str], places: dict[str, Origin]) -> None:
+def _place(walked: Iterable[bytes], wanted: Collection[str], places: dict[str, Origin]) -> None:
     """Name the places of wanted objects from the lines of a walk: commits, and behind each its new trees and blobs."""
+    left = {id.encode() for id in wanted}
+    size = len(next(iter(left), b""))
     commit = ""
     for line in walked:
-        id, space, path = line.rstrip(b"\n").partition(b" ")
-        name = id.decode()
-        if not space:  # a commit has no name behind it; trees and blobs have, be it empty
-            commit = name
-        if name in wanted and name not in places:
-            if not space:
-                places[name] = Origin("commit message", None, commit=name)
+        if len(line) == size + 1:  # a commit has no name behind it; trees and blobs have, be it empty
+            commit = line[:size].decode()
+        if line[:size] in left:
+            id = line[:size].decode()
+            if id in places:
+                continue
+            if len(line) == size + 1:
+                places[id] = Origin("commit message", None, commit=id)
             else:
-                places[name] = Origin("history", os.fsdecode(path), commit=commit or None)
+                places[id] = Origin("history", os.fsdecode(line[size + 1 :].rstrip(b"\n")), commit=commit or None)

@@ -1,19 +1,20 @@
 """The walk over a repository's graph that names the places of objects, done beside the scan.
 
 Which objects hold a finding is known only at the end of a scan. So the whole walk is
-kept, in a temporary file, and read once they are known.
+kept, in a temporary file, and read once they are known. It also gives the names of all
+files there were, which are looked at themselves, and of a narrowed history the objects.
 """
 
 from __future__ import annotations
 
 import subprocess
 import tempfile
-from collections.abc import Iterator
 from typing import IO
 
 from scanner.gitcommand import Repository
+from scanner.sources.narrow import Narrow, starts
 
-ARGUMENTS = ("rev-list", "--objects", "--in-commit-order", "--reverse", "--all")
+ARGUMENTS = ("rev-list", "--objects", "--in-commit-order", "--reverse")
 
 # git maps whole packs, if it may; these bound what it holds, for a twentieth more time.
 _MEMORY = tuple(
@@ -24,10 +25,11 @@ _MEMORY = tuple(
 
 
 class Walk:
-    """Begins nothing until `start` is called, and may be started again and again."""
+    """Begins when `start` is called or an answer is asked for."""
 
-    def __init__(self, repository: Repository) -> None:
+    def __init__(self, repository: Repository, narrow: Narrow | None = None) -> None:
         self._repository = repository
+        self._narrow = narrow
         self._process: subprocess.Popen[bytes] | None = None
         self._file: IO[bytes] | None = None
 
@@ -39,22 +41,30 @@ class Walk:
         if self._process:
             return
         repository = self._repository
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `end`
-        self._process = subprocess.Popen(
-            repository.command(*_MEMORY, *ARGUMENTS, "--missing=print"),
-            cwd=repository.work_tree or repository.git_dir,
-            env=repository.env(),
-            stdin=subprocess.DEVNULL,
-            stdout=self._file,
-            stderr=subprocess.DEVNULL,
-        )
+        with tempfile.TemporaryFile() as from_where:
+            if self._narrow:
+                from_where.write(starts(repository, self._narrow))
+                from_where.seek(0)
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `end`
+            self._process = subprocess.Popen(
+                repository.command(*_MEMORY, *ARGUMENTS, "--missing=print", "--stdin" if self._narrow else "--all"),
+                cwd=repository.work_tree or repository.git_dir,
+                env=repository.env(),
+                stdin=from_where,
+                stdout=self._file,
+                stderr=subprocess.DEVNULL,
+            )
 
-    def lines(self) -> Iterator[bytes]:
-        """Yield what git printed, when it is done: the oldest commit first, behind each its new objects with their paths."""
-        file, _ = self._result()
-        for line in file:
-            if not line.startswith(b"?"):
-                yield line
+    def text(self) -> IO[bytes]:
+        """Return what git printed, when it is done: the oldest commit first, behind each its new objects with their paths.
+
+        Of an object that is missing there is a line that begins with `?`.
+        """
+        return self._result()[0]
+
+    def ids(self) -> set[bytes]:
+        """Return the objects that the walk met."""
+        return {bytes.fromhex(line.split()[0].decode()) for line in self.text() if not line.startswith(b"?")}
 
     def missing(self) -> int | None:
         """Return how many objects the graph names and the repository has not, or None when git could not tell."""
@@ -70,6 +80,7 @@ class Walk:
 
     def _result(self) -> tuple[IO[bytes], int]:
         """Wait for git; return what it printed and its exit code."""
+        self.start()
         assert self._process is not None
         assert self._file is not None
         code = self._process.wait()

@@ -1,0 +1,107 @@
+"""What became of the content that holds a finding: where it still stands, and which commit took it away.
+
+Asked only for the objects that hold a finding, and only of what the branches have today
+and of HEAD's history: an answer for every branch's past would cost as much as the scan.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import IO
+
+from scanner.gitcommand import Repository
+from scanner.model import Origin
+
+MAX_TIPS = 1000
+"""Branches that are asked, the one that HEAD names first."""
+
+MAX_PATHS = 200
+"""Paths whose history is followed to the commit that took the content away."""
+
+_BRANCHES = ("refs/heads", "refs/remotes")
+_BRANCH = "%(objectname) %(refname:short)"
+_CHANGES = ("--literal-pathspecs", "log", "--raw", "--no-abbrev", "--no-renames", "-z", "--format=%x00%H")
+_READ = 65536
+
+
+def told(repository: Repository, places: Mapping[str, Origin]) -> dict[str, Origin]:
+    """Return the places of blobs with `present`, `removed` and, at HEAD, all `paths`."""
+    filed = {id: place for id, place in places.items() if place.path is not None}
+    head = repository.head()
+    if not filed or head is None:
+        return dict(places)
+    paths = _paths_at(repository, head, filed)
+    present = _present(repository, filed)
+    gone = {id: place for id, place in filed.items() if id not in paths and place.commit}
+    removed = _removed(repository, head, gone)
+    return {
+        id: place._replace(present=present.get(id, ()), removed=removed.get(id), paths=paths.get(id, ()))
+        if id in filed
+        else place
+        for id, place in places.items()
+    }
+
+
+def _paths_at(repository: Repository, commit: str, ids: Mapping[str, Origin]) -> dict[str, tuple[str, ...]]:
+    """Return all paths that blobs have in a commit's tree."""
+    found: dict[str, list[str]] = {}
+    for entry in repository.run("ls-tree", "-r", "-z", commit).split(b"\0"):
+        said, _, path = entry.partition(b"\t")
+        id = said.rpartition(b" ")[2].decode()
+        if id in ids:
+            found.setdefault(id, []).append(os.fsdecode(path))
+    return {id: tuple(sorted(paths)) for id, paths in found.items()}
+
+
+def _present(repository: Repository, places: Mapping[str, Origin]) -> dict[str, tuple[str, ...]]:
+    """Return the branches that have a blob at its path today."""
+    branches: dict[bytes, list[str]] = {}
+    listed = repository.run("for-each-ref", f"--count={MAX_TIPS}", f"--format={_BRANCH}", "--sort=-HEAD", *_BRANCHES)
+    for line in listed.splitlines():
+        tip, _, name = line.partition(b" ")
+        branches.setdefault(tip, []).append(os.fsdecode(name))
+    # git answers in lines, so a name with a line feed in it would put the answers out of step.
+    paths = {id: os.fsencode(place.path) for id, place in places.items() if place.path and "\n" not in place.path}
+    asked = [(id, tip) for tip in branches for id in paths]
+    lines = b"".join(tip + b":" + paths[id] + b"\n" for id, tip in asked)
+    answers = repository.run("cat-file", "--batch-check=%(objectname)", stdin=lines).splitlines()
+    found: dict[str, list[str]] = {}
+    for (id, tip), answer in zip(asked, answers, strict=True):
+        if answer == id.encode():
+            found.setdefault(id, []).extend(branches[tip])
+    return {id: tuple(sorted(names)) for id, names in found.items()}
+
+
+def _removed(repository: Repository, head: str, gone: Mapping[str, Origin]) -> dict[str, str]:
+    """Return the newest commit of HEAD's history that replaced or deleted a blob at its path."""
+    wanted = {(id.encode(), os.fsencode(place.path or "")): id for id, place in gone.items()}
+    paths = list(dict.fromkeys(path for _, path in wanted))[:MAX_PATHS]
+    if not paths:
+        return {}
+    removed: dict[str, str] = {}
+    commit = b""
+    arguments = [*_CHANGES, head, "--", *map(os.fsdecode, paths)]
+    with repository.open(*arguments) as process:
+        assert process.stdout
+        words = _words(process.stdout)
+        for word in words:
+            if not word.startswith(b":"):
+                commit = word or commit
+                continue
+            old, new = word.split(b" ")[2:4]
+            id = wanted.get((old, next(words, b"")))
+            if id and old != new and id not in removed:
+                removed[id] = commit.decode()
+                if len(removed) == len(wanted):
+                    break
+    return removed
+
+
+def _words(stream: IO[bytes]) -> Iterator[bytes]:
+    """Yield what stands between NUL bytes, without the line feed that git puts before the first change of a commit."""
+    rest = b""
+    while data := stream.read(_READ):
+        *words, rest = (rest + data).split(b"\0")
+        for word in words:
+            yield word.removeprefix(b"\n") if word.startswith(b"\n:") else word
