@@ -60,7 +60,8 @@ def test_json_names_places_from_1(repo: Repo, secrets: Secrets) -> None:
     row = json_v1.document(scan([WorkTree(repository)]))["findings"][0]
     assert row["locations"][0] == {
         "path": "a.txt", "line": 1, "column": 3, "end_line": 1, "end_column": 23, "blob": None, "commit": None,
-        "author": None, "date": None, "via": "work tree", "way": [],
+        "author": None, "date": None, "present": [], "removed": None, "paths": [],
+        "via": "work tree", "way": [],
     }  # fmt: skip
 
 
