@@ -14,6 +14,8 @@ SINKS: dict[str, str] = {
     "json": "scanner.sinks.json_v1",
     "sarif": "scanner.sinks.sarif",
     "github": "scanner.sinks.github",
+    "gitlab": "scanner.sinks.gitlab",
+    "markdown": "scanner.sinks.markdown",
 }
 
 

@@ -23,6 +23,11 @@ def write(report: Report, out: TextIO) -> None:
     out.write(visible(verdict(report)) + "\n")
 
 
+def failure(message: str) -> str:
+    """Return the annotation of a run that could not go on; it has no place in a file."""
+    return f"::error title=Keyleash did not scan::{'%0A'.join(map(_data, message.split(chr(10))))}"
+
+
 def _annotation(finding: Finding) -> str:
     where = finding.locations[0]
     properties = {"title": f"{finding.rule.name} ({finding.rule.id})"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import importlib.metadata
 import io
 import json
@@ -40,7 +41,7 @@ def report(repo: Repo, secrets: Secrets) -> Report:
 def written(report: Report, name: str) -> str:
     out = io.StringIO()
     sink(name)(report, out)
-    return out.getvalue()
+    return html.unescape(out.getvalue()) if name == "markdown" else out.getvalue()
 
 
 def test_json_keeps_its_schema(report: Report) -> None:
@@ -150,8 +151,8 @@ def test_the_command_hides_secrets_unless_asked(repo: Repo, secrets: Secrets) ->
     secret = secrets.aws_secret()
     repo.write("k.txt", f"AWS_SECRET_ACCESS_KEY={secret}\n")
     for name in SINKS:
-        assert secret not in keyleash("scan", "--no-history", "-f", name, repo.path).stdout
-        assert secret in keyleash("scan", "--no-history", "--show-secrets", "-f", name, repo.path).stdout
+        assert secret not in html.unescape(keyleash("scan", "--no-history", "-f", name, repo.path).stdout)
+        assert secret in html.unescape(keyleash("scan", "--no-history", "--show-secrets", "-f", name, repo.path).stdout)
     assert secret not in keyleash("hook", cwd=repo.path).stderr
 
 
@@ -216,3 +217,85 @@ def test_a_message_without_a_path_has_a_place(secrets: Secrets) -> None:
 
     text = written(scan([Messages()]), "text")
     assert "commit message of 000000000000:3:25" in text
+
+
+def test_gitlab_has_what_gitlab_demands(report: Report) -> None:
+    """The required fields, kinds and limits of `secret-detection-report-format` 15.0.7, as its documentation states them."""
+    text = {"type": "string", "minLength": 1}
+    tool = {
+        "type": "object",
+        "required": ["id", "name", "version", "vendor"],
+        "properties": {"id": text, "name": text, "version": text, "vendor": {"type": "object", "required": ["name"]}},
+    }
+    moment = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d$"}
+    identifier = {"type": "object", "required": ["type", "name", "value"], "properties": {"url": {"pattern": "^https?://.+"}}}
+    commit = {"type": "object", "required": ["sha"], "properties": {"sha": text, "author": text, "date": text}}
+    vulnerability = {
+        "type": "object",
+        "required": ["id", "identifiers", "location"],
+        "properties": {
+            "id": {"type": "string", "format": "uuid"},
+            "name": {"type": "string", "maxLength": 255},
+            "description": {"type": "string", "maxLength": 1 << 20},
+            "severity": {"enum": ["Info", "Unknown", "Low", "Medium", "High", "Critical"]},
+            "solution": {"type": "string", "maxLength": 7000},
+            "identifiers": {"type": "array", "minItems": 1, "items": identifier},
+            "links": {"type": "array", "items": {"required": ["url"], "properties": {"url": {"pattern": "^https?://.+"}}}},
+            "location": {
+                "type": "object",
+                "required": ["commit"],
+                "properties": {
+                    "commit": commit,
+                    "file": text,
+                    "start_line": {"type": "number"},
+                    "end_line": {"type": "number"},
+                },
+            },
+        },
+    }
+    schema = {
+        "type": "object",
+        "required": ["scan", "version", "vulnerabilities"],
+        "properties": {
+            "version": {"const": "15.0.7"},
+            "vulnerabilities": {"type": "array", "items": vulnerability},
+            "scan": {
+                "type": "object",
+                "required": ["analyzer", "end_time", "scanner", "start_time", "status", "type"],
+                "properties": {
+                    "analyzer": tool, "scanner": tool, "start_time": moment, "end_time": moment,
+                    "status": {"enum": ["success", "failure"]}, "type": {"const": "secret_detection"},
+                    "messages": {"items": {"required": ["level", "value"], "properties": {"level": {"const": "warn"}}}},
+                },
+            },
+        },
+    }  # fmt: skip
+    document = json.loads(written(report, "gitlab"))
+    jsonschema.validate(document, schema, format_checker=jsonschema.FormatChecker())
+    assert len(document["vulnerabilities"]) == len(report.findings)
+    assert document["scan"]["status"] == "failure"  # something was skipped
+    assert json.loads(written(report._replace(skipped=()), "gitlab"))["scan"]["status"] == "success"
+    assert "raw_source_code_extract" not in json.dumps(document)  # it would be the secret
+
+
+def test_markdown_keeps_what_it_shows_text(report: Report) -> None:
+    from markdown_it import MarkdownIt
+
+    out = io.StringIO()
+    sink("markdown")(report, out)
+    page = MarkdownIt("gfm-like", {"linkify": False}).render(out.getvalue())
+    assert "<script" not in page.lower()
+    assert page.count("<tr>") == 1 + len(report.findings)
+    assert all(row.count("<td>") == 4 for row in re.findall(r"<tr>(.*?)</tr>", page, re.S)[1:])
+    links = re.findall(r'href="([^"]*)"', page)
+    assert set(links) <= {link for finding in report.findings for link in finding.rule.references}
+    assert html.unescape(page).count("<script>") >= 1  # it is there to read
+
+
+def test_markdown_has_a_limit(report: Report) -> None:
+    many = report._replace(findings=report.findings[:1] * 3000, skipped=(Skipped("x" * 5000, "y" * 5000),) * 3000)
+    out = io.StringIO()
+    sink("markdown")(many, out)
+    assert "2,800 more credentials" in out.getvalue()
+    assert "2,800 more inputs" in out.getvalue()
+    assert len(out.getvalue()) < 1 << 20
