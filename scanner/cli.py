@@ -24,6 +24,8 @@ keyleash: this is a bug in Keyleash {version}: {kind} in {place}. Nothing was re
 Please report it with the lines below; they hold no scanned text. KEYLEASH_DEBUG=1 shows the whole error,
 which may."""
 
+FORMATS = ("text", "json", "sarif", "github", "gitlab", "markdown")
+
 _SCAN_EXAMPLES = """\
 examples:
   keyleash scan                                   this repository: files and whole history
@@ -59,6 +61,20 @@ examples:
   keyleash config show                            what is in force here, and which file and line says so
   keyleash config show --config team.yaml
   keyleash config schema > keyleash.schema.json   for an editor that completes and checks
+"""
+_CI_EXAMPLES = """\
+What is scanned is told by the job: a pull or merge request's own commits, what a push brought, everything on a schedule.
+Known services: GitHub Actions (also Gitea and Forgejo), GitLab CI, Azure Pipelines, Bitbucket Pipelines, CircleCI,
+Buildkite, Travis CI, Drone, Woodpecker and Jenkins; with --base any other. docs/ci.md has a snippet for each.
+On GitHub it writes annotations, the job's summary and the outputs findings, blocking, skipped and sarif-file.
+
+examples:
+  keyleash ci --sarif-file keyleash.sarif
+  keyleash ci --mode full --fail-on high          a scheduled job
+  keyleash ci --format gitlab --output gl-secret-detection-report.json
+  keyleash ci --base origin/main                  what HEAD has and origin/main has not
+
+exit codes: 0 nothing blocks and all was scanned, 1 credentials that block, 2 wrong use or incomplete scan, 3 a bug
 """
 _RULES_EXAMPLES = """\
 examples:
@@ -125,7 +141,7 @@ def _add_scan(commands: argparse._SubParsersAction[_Parser]) -> None:
     rules.add_argument("--exclude-rule", action="append", default=[], metavar="ID", help="do without this rule (repeatable)")
     rules.add_argument("--config", metavar="FILE", help=_CONFIG_HELP)
     output = scan.add_argument_group("output")
-    output.add_argument("-f", "--format", dest="outputs", action=_Output, choices=("text", "json", "sarif", "github"),
+    output.add_argument("-f", "--format", dest="outputs", action=_Output, choices=FORMATS,
                         help="how to write the report (default: text; repeatable)")  # fmt: skip
     output.add_argument("-o", "--output", dest="outputs", action=_Output, metavar="FILE",
                         help="where to write the format named before it (default: standard output)")  # fmt: skip
@@ -148,6 +164,28 @@ def _add_hook(commands: argparse._SubParsersAction[_Parser]) -> None:
     hook = _add(commands, "hook", "scan a commit that is being made; the entry for pre-commit", epilog)
     hook.add_argument("files", nargs="*", metavar="FILE", help="the files that pre-commit names")
     hook.add_argument("--config", metavar="FILE", help=_CONFIG_HELP)
+
+
+def _add_ci(commands: argparse._SubParsersAction[_Parser]) -> None:
+    ci = _add(commands, "ci", "scan what a CI job is about", _CI_EXAMPLES)
+    ci.add_argument("path", nargs="?", default=".", metavar="PATH", help="the repository (default: here)")
+    ci.add_argument("--mode", choices=("auto", "range", "full"), default="auto",
+                    help="the job's own commits, or files and whole history (default: auto, by the event)")  # fmt: skip
+    ci.add_argument("--base", metavar="REF", help="compare HEAD with this, whatever the job says")
+    ci.add_argument("--deepen", action="store_true",
+                    help="let git fetch from origin what a shallow clone lacks (default: fail and say so)")  # fmt: skip
+    ci.add_argument("--fail-on", choices=LEVELS, metavar="SEVERITY",
+                    help="the least severity that makes the exit code 1: low, medium, high or critical")  # fmt: skip
+    ci.add_argument("--jobs", type=_jobs, default=os.cpu_count() or 1, metavar="N",
+                    help="processes to use (default: one a processor)")  # fmt: skip
+    ci.add_argument("--rule", action="append", default=[], metavar="ID", help="use only this rule (repeatable)")
+    ci.add_argument("--exclude-rule", action="append", default=[], metavar="ID", help="do without this rule (repeatable)")
+    ci.add_argument("--config", metavar="FILE", help=_CONFIG_HELP)
+    ci.add_argument("--sarif-file", metavar="FILE", help="write SARIF here, for an upload")
+    ci.add_argument("-f", "--format", dest="outputs", action=_Output, choices=FORMATS,
+                    help="a further format (default: github on GitHub, else text; repeatable)")  # fmt: skip
+    ci.add_argument("-o", "--output", dest="outputs", action=_Output, metavar="FILE",
+                    help="where to write the format named before it (default: standard output)")  # fmt: skip
 
 
 def _add_rules(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -173,7 +211,14 @@ def _add_version(commands: argparse._SubParsersAction[_Parser]) -> None:
     commands.add_parser("version", help="show the version, the engine, the number of rules and their digest")
 
 
-COMMANDS = {"scan": _add_scan, "hook": _add_hook, "rules": _add_rules, "config": _add_config, "version": _add_version}
+COMMANDS = {
+    "scan": _add_scan,
+    "hook": _add_hook,
+    "ci": _add_ci,
+    "rules": _add_rules,
+    "config": _add_config,
+    "version": _add_version,
+}
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -192,6 +237,10 @@ def run(arguments: Sequence[str]) -> int:
         from scanner.commands import config
 
         return config.run(options)
+    if options.command == "ci":
+        from scanner.commands import ci
+
+        return ci.run(options)
     from scanner.commands import rules
 
     return rules.version() if options.command == "version" else rules.run(options)

@@ -26,9 +26,9 @@ def write(report: Report, out: TextIO) -> None:
     out.write(text(report))
 
 
-def text(report: Report, what: str = "", blocking: int | None = None) -> str:
-    """Return the report; `what` says what was scanned, and `blocking` how many findings fail the job."""
-    parts = [f"### Keyleash: {_headline(report, blocking)}\n"]
+def text(report: Report, what: str = "") -> str:
+    """Return the report; `what` says what was scanned."""
+    parts = [f"### Keyleash: {_headline(report)}\n"]
     if what:
         parts.append(f"Scanned {_cell(what)}.\n")
     parts.append(f"{_cell(verdict(report))}\n")
@@ -47,10 +47,16 @@ def text(report: Report, what: str = "", blocking: int | None = None) -> str:
     return "\n".join(parts) + "\n"
 
 
-def _headline(report: Report, blocking: int | None) -> str:
+def failure(message: str) -> str:
+    """Return what stands in place of a report when the run could not go on."""
+    return "### Keyleash: did not scan\n\n" + "<br>".join(map(_cell, message.split("\n"))) + "\n"
+
+
+def _headline(report: Report) -> str:
     if report.findings:
         found = count(len(report.findings), "credential") + " found"
-        return found if blocking in (None, len(report.findings)) else f"{found}, {blocking} of them blocking"
+        blocking = len(report.blocking)
+        return found if blocking == len(report.findings) else f"{found}, {blocking} of them blocking"
     return "not everything was scanned" if report.skipped else "no credential found"
 
 

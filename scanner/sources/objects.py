@@ -43,7 +43,9 @@ def read_many(repository: Repository, wanted: Iterable[Wanted]) -> Iterator[tupl
                 if whole:
                     whole = yield from _content(process.stdout, want, header[1].decode(), int(header[2]))
                 if not whole:
-                    yield Skipped(_name(want), "git cannot read this object: it is corrupt")
+                    partial = repository.is_partial()  # then git dies of what it may not fetch
+                    missing = "the object is missing from this partial clone, and nothing is fetched"
+                    yield Skipped(_name(want), missing if partial else "git cannot read this object: it is corrupt")
                     break
             position += 1
 
