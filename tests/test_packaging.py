@@ -55,4 +55,12 @@ def test_both_packages_hold_what_they_need(dist: Path) -> None:
     (sdist,) = dist.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         files = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}
-    assert {"pyproject.toml", "README.md", "LICENSE", "rules/aws.yaml", "scanner/cli.py", "tests/conftest.py"} <= files
+    assert {
+        "pyproject.toml",
+        "README.md",
+        "LICENSE",
+        "rules/aws.yaml",
+        "scanner/cli.py",
+        "tests/conftest.py",
+        "action.yml",
+    } <= files
