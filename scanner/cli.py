@@ -76,6 +76,19 @@ examples:
 
 exit codes: 0 nothing blocks and all was scanned, 1 credentials that block, 2 wrong use or incomplete scan, 3 a bug
 """
+_BASELINE_HELP = "the baseline (default: .keyleash-baseline.yaml at the top of the repository)"
+_BASELINE_EXAMPLES = """\
+A baseline, .keyleash-baseline.yaml at the top of the repository, holds the fingerprints of credentials that a team
+has looked at and accepted; hook and scan leave these out and say how many. docs/baseline.md explains it.
+
+examples:
+  keyleash baseline create --reason 'before we began'   accept all that is found now
+  keyleash baseline audit                               decide on each, on a terminal
+  keyleash baseline update 3f9a21 --reason 'test data'  accept what has this id in the report
+  keyleash baseline update                              repair what a merge left, or accept all that is new
+  keyleash baseline prune                               remove what has expired or is gone
+  keyleash baseline import .gitleaksignore .secrets.baseline
+"""
 _RULES_EXAMPLES = """\
 examples:
   keyleash rules list
@@ -140,6 +153,11 @@ def _add_scan(commands: argparse._SubParsersAction[_Parser]) -> None:
     rules.add_argument("--rule", action="append", default=[], metavar="ID", help="use only this rule (repeatable)")
     rules.add_argument("--exclude-rule", action="append", default=[], metavar="ID", help="do without this rule (repeatable)")
     rules.add_argument("--config", metavar="FILE", help=_CONFIG_HELP)
+    rules.add_argument("--baseline", metavar="FILE", help=_BASELINE_HELP)
+    rules.add_argument(
+        "--baseline-ref", metavar="REF", help="read the baseline as it is in this commit or branch, not in the files"
+    )
+    rules.add_argument("--no-baseline", action="store_true", help="report what the baseline accepts, too")
     output = scan.add_argument_group("output")
     output.add_argument("-f", "--format", dest="outputs", action=_Output, choices=FORMATS,
                         help="how to write the report (default: text; repeatable)")  # fmt: skip
@@ -164,6 +182,8 @@ def _add_hook(commands: argparse._SubParsersAction[_Parser]) -> None:
     hook = _add(commands, "hook", "scan a commit that is being made; the entry for pre-commit", epilog)
     hook.add_argument("files", nargs="*", metavar="FILE", help="the files that pre-commit names")
     hook.add_argument("--config", metavar="FILE", help=_CONFIG_HELP)
+    hook.add_argument("--baseline", metavar="FILE", help=_BASELINE_HELP)
+    hook.add_argument("--no-baseline", action="store_true", help="report what the baseline accepts, too")
 
 
 def _add_ci(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -181,6 +201,9 @@ def _add_ci(commands: argparse._SubParsersAction[_Parser]) -> None:
     ci.add_argument("--rule", action="append", default=[], metavar="ID", help="use only this rule (repeatable)")
     ci.add_argument("--exclude-rule", action="append", default=[], metavar="ID", help="do without this rule (repeatable)")
     ci.add_argument("--config", metavar="FILE", help=_CONFIG_HELP)
+    ci.add_argument("--baseline", metavar="FILE", help=_BASELINE_HELP)
+    ci.add_argument("--baseline-ref", metavar="REF", help="read the baseline as it is in this commit, not in the files")
+    ci.add_argument("--no-baseline", action="store_true", help="report what the baseline accepts, too")
     ci.add_argument("--sarif-file", metavar="FILE", help="write SARIF here, for an upload")
     ci.add_argument("-f", "--format", dest="outputs", action=_Output, choices=FORMATS,
                     help="a further format (default: github on GitHub, else text; repeatable)")  # fmt: skip
@@ -207,6 +230,34 @@ def _add_config(commands: argparse._SubParsersAction[_Parser]) -> None:
     actions.add_parser("schema", help="show the JSON Schema of a configuration")
 
 
+def _add_baseline(commands: argparse._SubParsersAction[_Parser]) -> None:
+    top = _add(commands, "baseline", "accept what was looked at: make, update, audit, prune and import", _BASELINE_EXAMPLES)
+    actions = top.add_subparsers(dest="action", metavar="ACTION", required=True, prog="keyleash baseline")
+    helps = {
+        "create": "accept all that is found now, in a new file",
+        "update": "repair what a merge left; else accept what is found and not accepted, or only what the ids name",
+        "audit": "walk through what is found on a terminal: accept it, call it real, or skip it",
+        "prune": "remove entries that have expired or are not found any more",
+        "import": "accept what files of gitleaks (reports, .gitleaksignore) and detect-secrets (.secrets.baseline) ignore",
+    }
+    for name, said in helps.items():
+        action = actions.add_parser(name, help=said, description=said[0].upper() + said[1:] + ".")
+        if name == "update":
+            action.add_argument("ids", nargs="*", metavar="ID", help="the beginning of an id that the report shows")
+            action.add_argument("--staged", action="store_true", help="look at what is staged alone")
+        if name == "import":
+            action.add_argument("files", nargs="+", metavar="FILE")
+        if name == "audit":
+            action.add_argument("--all", action="store_true", help="ask about what is accepted already, too")
+        action.add_argument("--no-history", action="store_true", help="look at the files only, not the object store")
+        action.add_argument("--baseline", metavar="FILE", help=_BASELINE_HELP)
+        action.add_argument("--config", metavar="FILE", help=_CONFIG_HELP)
+        if name != "prune":
+            action.add_argument("--reason", default="" if name == "import" else "not stated", help="why it is accepted")
+            action.add_argument("--owner", metavar="NAME", help="who answers for it (default: git's user.email)")
+            action.add_argument("--expires", metavar="DAY", help="the last day it is accepted: 2027-01-31, or 90d from now")
+
+
 def _add_version(commands: argparse._SubParsersAction[_Parser]) -> None:
     commands.add_parser("version", help="show the version, the engine, the number of rules and their digest")
 
@@ -217,6 +268,7 @@ COMMANDS = {
     "ci": _add_ci,
     "rules": _add_rules,
     "config": _add_config,
+    "baseline": _add_baseline,
     "version": _add_version,
 }
 
@@ -233,6 +285,10 @@ def run(arguments: Sequence[str]) -> int:
         from scanner.commands import hook
 
         return hook.run(options)
+    if options.command == "baseline":
+        from scanner.commands import baseline
+
+        return baseline.run(options)
     if options.command == "config":
         from scanner.commands import config
 

@@ -24,3 +24,7 @@ class ConfigError(ScanError):
 
 class GitError(ScanError):
     """git is missing, or refused. The message carries git's own reason."""
+
+
+class BaselineError(ScanError):
+    """A baseline is wrong. The message names the file, the line and the remedy."""

@@ -197,7 +197,8 @@ class _Entry:
         from scanner import yamlfile
 
         line = fields.pop(yamlfile.LINE)
-        self.where = f"{file}:{line}: rule '{str(fields.get('id', '?'))[:60]}'"
+        named = fields.get("id")
+        self.where = f"{file}:{line}: rule '{named[:60] if isinstance(named, str) else '?'}'"
         self.fields = fields
         for key in fields:
             if key not in _REQUIRED and key not in _OPTIONAL:

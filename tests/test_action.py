@@ -518,7 +518,7 @@ def test_the_configuration_of_the_input_counts(world: World, secrets: Secrets) -
 HOSTILE = '$(touch owned)"; touch owned; `touch owned` #\n::error::owned'
 
 
-@pytest.mark.parametrize("name", ["mode", "config", "fail-on", "sarif-file", "path", "version", "deepen"])
+@pytest.mark.parametrize("name", ["mode", "config", "baseline", "fail-on", "sarif-file", "path", "version", "deepen"])
 def test_an_input_is_never_a_part_of_a_script(world: World, name: str) -> None:
     world.checkout("refs/heads/main", world.first)
     event = world.push("refs/heads/main", world.first, world.first)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import time
 import tomllib
 from pathlib import Path
 
+import hypothesis
+import hypothesis.strategies as st
 import jsonschema
 import pytest
 import yaml
 
 from scanner import config
 from scanner.config import Config
-from scanner.config.file import FIELDS, MOST
+from scanner.config.file import FIELDS, MOST, read
 from scanner.errors import ConfigError
 from scanner.examples import expand
 from scanner.filters import COMMENTS
@@ -73,6 +76,7 @@ REFUSED: dict[str, tuple[str, str]] = {
 
 WRONG: dict[str, tuple[str, str]] = {
     "no YAML": ("rules:\n  disable: [a\nb: ]: c\n", ":3: not valid YAML"),
+    "a merge key": ("a: &a {x: 1}\nb:\n  <<: *a\n", ":3: not valid YAML: the merge key '<<' is not read"),
     "a key that stands twice": ("paths:\n  exclude: []\npaths: {}\n", ":3: not valid YAML: the key 'paths' stands twice"),
     "an unknown rule": (
         "rules:\n  disable: [private-kye]\n",
@@ -341,3 +345,37 @@ def test_the_page_on_configuration_shows_one_that_is_right(repo: Repo) -> None:
     page = (ROOT / "docs" / "configuration.md").read_text()
     for name in COMMENTS:
         assert f"| `{name}` |" in page
+
+
+BOMBED = ("block: {hook: BOMB}", "block: BOMB", "rules: {own: [{id: BOMB}]}", "comments: [BOMB]", "extends: BOMB", "BOMB: 1")
+
+
+@pytest.mark.parametrize("place", BOMBED)
+def test_a_few_lines_that_stand_for_gigabytes_are_refused_at_once(place: str, repo: Repo) -> None:
+    bomb = "[&l0 x" + "".join(f", &l{n} [*l{n - 1}, *l{n - 1}]" for n in range(1, 40)) + "]"
+    start = time.process_time()
+    with pytest.raises(ConfigError) as problem:
+        load(repo, place.replace("BOMB", bomb) + "\n")
+    assert time.process_time() - start < 2
+    assert len(str(problem.value)) < 500
+
+
+PIECES = ["", "\n", " ", "x: ", "- ", "{", "[", '"', "\0", "*", "0", "("]
+CHANGES = st.lists(st.tuples(st.floats(0, 1), st.sampled_from(PIECES), st.integers(0, 5)), max_size=3)
+TEXTS = st.sampled_from([*ACCEPTED.values(), *(text for text, _ in REFUSED.values())])
+
+
+@hypothesis.settings(max_examples=60, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture])
+@hypothesis.given(text=TEXTS, changes=CHANGES)
+def test_whatever_a_configuration_says_is_understood_or_refused(
+    repo: Repo, text: str, changes: list[tuple[float, str, int]]
+) -> None:
+    for place, fresh, gone in changes:
+        at = int(place * len(text))
+        text = text[:at] + fresh + text[at + gone :]
+    for name in (".keyleash.yaml", "keyleash.toml"):
+        file = repo.write(name, text)
+        try:
+            read([str(file)], str(repo.path))
+        except ConfigError as problem:
+            assert "\n" not in str(problem)

@@ -11,7 +11,7 @@ from tests.conftest import ROOT
 
 ORDER = [
     "errors", "model", "cache", "yamlfile", "rules", "edges", "gitcommand", "sources", "decode", "engine", "confirm", "filters",
-    "group", "pairs", "pipeline", "config", "sinks", "examples", "ci", "commands", "cli", "__main__",
+    "group", "pairs", "pipeline", "config", "baseline", "sinks", "examples", "ci", "commands", "cli", "__main__",
 ]  # fmt: skip
 
 

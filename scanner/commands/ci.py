@@ -10,7 +10,7 @@ import argparse
 import os
 import sys
 
-from scanner import config, gitcommand
+from scanner import baseline, config, gitcommand
 from scanner.ci import job_of
 from scanner.ci.job import CHANGE, Job
 from scanner.ci.plan import Plan, against, plan
@@ -53,7 +53,13 @@ def _run(options: argparse.Namespace) -> int:
     print(visible(f"keyleash: {chosen.why}"), flush=True)
     settings = config.load(options.config, repository.work_tree)
     rules = select(settings.rules(load_builtin()), options.rule, options.exclude_rule)
-    report = scan(_sources(chosen, repository, rules, options.jobs), rules, excluded=settings.excluded())
+    accepting = baseline.chosen(
+        repository.work_tree, settings.baseline, file=options.baseline, ref=options.baseline_ref, off=options.no_baseline
+    )
+    report = scan(_sources(chosen, repository, rules, options.jobs), rules, key=accepting.key, excluded=settings.excluded())
+    known = {rule.id for rule in (*load_builtin().rules, *settings.own)}
+    whole = chosen.full and not (options.rule or options.exclude_rule)
+    report = accepting.applied(report, known=known, whole=whole)
     notes = [settings.says()] if settings.says() else []
     if not (chosen.full or chosen.known or chosen.tags):
         notes.append(chosen.why)

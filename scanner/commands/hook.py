@@ -10,7 +10,7 @@ import argparse
 import os
 import sys
 
-from scanner import config, gitcommand
+from scanner import baseline, config, gitcommand
 from scanner.gitcommand import Repository
 from scanner.model import Source
 from scanner.pipeline import scan
@@ -23,9 +23,10 @@ def run(options: argparse.Namespace) -> int:
     repository = gitcommand.of_hook()
     settings = config.load(options.config, repository.work_tree)
     source, what = _choose(repository, options.files)
-    report = scan([source], settings.rules(load_builtin()), excluded=settings.excluded())
-    report = report._replace(fail_on=settings.threshold("hook"))
-    if not report.clean or report.coverage.notes:
+    accepting = baseline.chosen(repository.work_tree, settings.baseline, file=options.baseline, off=options.no_baseline)
+    report = scan([source], settings.rules(load_builtin()), key=accepting.key, excluded=settings.excluded())
+    report = accepting.applied(report)._replace(fail_on=settings.threshold("hook"))
+    if not report.clean or report.coverage.notes or report.accepted:
         from scanner.sinks import hook
 
         hook.write(report, sys.stderr, what, first=what == "commit" and repository.head() is None)

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from scanner import config, gitcommand
+from scanner import baseline, config, gitcommand
 from scanner.commands.progress import progress
 from scanner.errors import UsageError
 from scanner.gitcommand import Repository
@@ -39,9 +39,16 @@ def run(options: argparse.Namespace) -> int:
     targets, top = _targets(options)
     settings = config.load(options.config, top)
     rules = select(settings.rules(load_builtin()), options.rule, options.exclude_rule)
+    accepting = baseline.chosen(
+        top, settings.baseline, file=options.baseline, ref=options.baseline_ref, off=options.no_baseline
+    )
     sources = [target(rules) for target in targets]
     with progress(sys.stderr, wanted=not (options.no_progress or options.quiet)) as advance:
-        report = scan(sources, rules, show_secrets=options.show_secrets, excluded=settings.excluded(), advance=advance)
+        report = scan(
+            sources, rules, key=accepting.key, show_secrets=options.show_secrets, excluded=settings.excluded(), advance=advance
+        )
+    known = {rule.id for rule in (*load_builtin().rules, *settings.own)}
+    report = accepting.applied(report, known=known, whole=_is_whole(options, targets))
     report = report._replace(fail_on=options.fail_on or settings.threshold("scan"))
     if settings.says():
         report = report._replace(coverage=report.coverage.plus(Coverage(notes=(settings.says(),))))
@@ -49,6 +56,12 @@ def run(options: argparse.Namespace) -> int:
         report = _looked_at_something(report, options)
     write_all(report, outputs, quiet=options.quiet)
     return exit_code(report, exit_zero=options.exit_zero)
+
+
+def _is_whole(options: argparse.Namespace, targets: Sequence[Target]) -> bool:
+    """Whether one repository is scanned with its files and history, by all rules: what is not found then is not there."""
+    less = options.rule or options.exclude_rule or options.refs or options.since or options.reachable_only
+    return not less and len(options.paths) < 2 and len(targets) == 2
 
 
 def exit_code(report: Report, *, exit_zero: bool = False) -> int:

@@ -206,7 +206,8 @@ def _setting(content: _Content, path: Path, value: Any) -> Setting:
             raise content.wrong(path, f"must be a number from 0 to {most}")
     elif path[0] == "block":
         if value not in LEVELS:
-            raise content.wrong(path, f"must be one of {', '.join(LEVELS)}{suggestion(str(value), LEVELS)}")
+            close = suggestion(value, LEVELS) if isinstance(value, str) else ""
+            raise content.wrong(path, f"must be one of {', '.join(LEVELS)}{close}")
     elif field == "baseline" or (field == "extends" and isinstance(value, str)):
         if not isinstance(value, str) or not value.strip():
             raise content.wrong(path, "must be the name of a file")

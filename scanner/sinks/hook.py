@@ -57,3 +57,7 @@ def _way_out(report: Report, what: str, first: bool) -> Iterator[list[Piece]]:
         yield [("", f"     {rule.name}: {rule.fix}")]
     yield [("", "  3. A false alarm? Put this comment on its line, with the reason, and commit again:")]
     yield [("", f"     keyleash:allow {next(iter(rules))}, the reason")]
+    id = report.findings[0].fingerprint[:8]
+    staged = " --staged" if what == "commit" else ""
+    yield [("", "     or, where no comment fits, accept it by its id, and add the baseline to the commit:")]
+    yield [("", f"     keyleash baseline update {id}{staged} --reason 'the reason'; git add .keyleash-baseline.yaml")]

@@ -101,9 +101,29 @@ def hook(options: argparse.Namespace, place: Path) -> bool:
         while sum(map(len, lines)) < 3800:
             lines.append(" ".join(source.choices(words, k=8)) + "\n")
         (place / f"module{number}.py").write_text("".join(lines))
+    title = "hook, 10 staged files of 38 kB"
+    if options.accepting:
+        title += ", with a configuration and a baseline"
+        accept(place, source)
+        git(place, "add", ".keyleash.yaml", ".keyleash-baseline.yaml")
+        git(place, "commit", "-qm", "what is accepted")
     git(place, "add", "-A")
     peer = [options.peer, "scan", ".", "--staged", "--no-validate"]
-    return compare("hook, 10 staged files of 38 kB", [KEYLEASH, "hook"], peer, place, options.runs, 2, {"wall": 0.20})
+    return compare(title, [KEYLEASH, "hook"], peer, place, options.runs, 2, {"wall": 0.20})
+
+
+def accept(place: Path, source: random.Random) -> None:
+    """Write a configuration of a dozen settings and a baseline of 200 entries."""
+    from scanner.baseline import NAME, Entry
+    from scanner.baseline import file as files
+
+    (place / ".keyleash.yaml").write_text(
+        "rules:\n  disable: [aws-session-token]\npaths:\n  exclude: [vendor/, '*.sample', '!vendor/ours']\n"
+        "exclude:\n  secrets: ['^test_', 'dummy[0-9]+']\n  lines: ['(?i)not a secret']\n  stopwords: [acme]\n"
+        "comments: [gitleaks, detect-secrets]\nblock:\n  hook: medium\nlimits:\n  archives: 2\n"
+    )
+    entries = [Entry(source.randbytes(16).hex(), "private-key", "a test key", "ann@example.org") for _ in range(200)]
+    files.write(str(place / NAME), source.randbytes(32), entries)
 
 
 def tree(options: argparse.Namespace, place: Path) -> bool:
@@ -157,6 +177,7 @@ def main() -> int:
     parser.add_argument(
         "--peer", default=shutil.which("kingfisher"), help="the kingfisher to compare with (pip install kingfisher-bin)"
     )
+    parser.add_argument("--accepting", action="store_true", help="hook: with a configuration and a baseline")
     parser.add_argument("--runs", type=int, default=7)
     options = parser.parse_intermixed_args()
     if not options.peer:
