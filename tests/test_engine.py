@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,7 +17,7 @@ from scanner.errors import UsageError
 from scanner.examples import expand
 from scanner.model import Blob, Match, Origin, RuleSet, Skipped
 from scanner.pipeline import matches
-from scanner.rules import load_builtin, pattern_width
+from scanner.rules import load, load_builtin, pattern_width, ruleset_of
 
 RULES = load_builtin()
 PIECES = [expand(text).encode() for rule in RULES.rules for text in (*rule.examples, *rule.negatives)]
@@ -96,6 +97,29 @@ def test_a_search_around_anchors_equals_a_search_of_everything(pattern: bytes, d
             done = match.end()
     width = pattern_width(pattern.decode())
     assert [match.span() for match in search(pattern.decode(), data, ends, width)] == expected
+
+
+def test_a_pattern_that_hyperscan_only_approximates_is_taken(tmp_path: Path) -> None:
+    """It refuses a reference to a group, and with it the whole set, unless it may over-report."""
+    file = tmp_path / "own.yaml"
+    file.write_text(
+        "- {id: acme-twice, name: a word said twice, pattern: 'acme-([a-z]{3})-\\1', confidence: high, severity: low, why: w,\n"
+        "   fix: f, references: [https://example.org/], examples: [acme-abc-abc], negatives: [acme-abc-abd]}\n"
+    )
+    rules = ruleset_of([*RULES.rules[:3], *load([str(file)]).rules])
+    for engine in (HyperscanEngine(rules), RegexEngine(rules)):
+        (found,) = matches(Blob(b"acme-abc-abc acme-abc-xyz", Origin("test")), engine, rules)
+        assert not isinstance(found, Skipped)
+        assert found[0].secret == b"acme-abc-abc"
+
+
+def test_the_plain_engine_names_every_end_as_hyperscan_does() -> None:
+    """One start may lead to several ends, and the confirmation asks for the one where the credential is."""
+    text = expand("algolia: {{hex:9}}, key: {{hex:32}} key: {{hex:32}}").encode()
+    (rule,) = (rule for rule in RULES.rules if rule.id == "algolia-api-key")
+    alone = ruleset_of([rule])
+    assert RegexEngine(alone).anchors(text) == HyperscanEngine(alone).anchors(text)
+    assert len(RegexEngine(alone).anchors(text)) == 2
 
 
 def test_a_damaged_cached_database_is_rebuilt(rules: RuleSet, secrets: object) -> None:

@@ -11,7 +11,7 @@ from scanner.errors import RuleError
 from scanner.examples import expand
 from scanner.model import Blob, Origin, Rule, RuleSet, Skipped
 from scanner.pipeline import matches
-from scanner.rules import load, load_builtin, ruleset_of, select
+from scanner.rules import load, load_builtin, select
 from scanner.sinks.words import count
 
 
@@ -74,17 +74,16 @@ def check(rules: RuleSet) -> Iterator[str]:
     An example must be found by its own rule, and no negative may be.
     """
     for name in ENGINES:
+        engine = open_engine(rules, name)
         for rule in rules.rules:
-            alone = ruleset_of([rule])
-            engine = open_engine(alone, name)
             for kind, texts in (("example", rule.examples), ("negative", rule.negatives)):
                 for number, template in enumerate(texts, 1):
                     try:
                         text = expand(template)
                     except ValueError as problem:
                         raise RuleError(f"{rule.file}: rule '{rule.id}': {kind} {number}: {problem}") from None
-                    found = [match for match in matches(Blob(text.encode(), Origin("example")), engine, alone)
-                             if not isinstance(match, Skipped)]  # fmt: skip
+                    found = [match for match in matches(Blob(text.encode(), Origin("example")), engine, rules)
+                             if not isinstance(match, Skipped) and match[0].rule.id == rule.id]  # fmt: skip
                     if bool(found) != (kind == "example"):
                         yield (f"{rule.file}: rule '{rule.id}': {kind} {number} is {'found' if found else 'not found'} "
                                f"by the {name} engine: {template.splitlines()[0]}")  # fmt: skip
