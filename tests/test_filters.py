@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from scanner.engine import open_engine
+from scanner.examples import expand
 from scanner.filters import COMMENTS, reason_to_drop
 from scanner.model import Blob, Chunk, Match, Origin, Policy, RuleSet
 from scanner.pipeline import matches
@@ -28,6 +31,40 @@ def test_a_word_that_stands_for_a_password_is_dropped(rules: RuleSet, word: str)
 def test_a_password_with_a_word_in_it_stands(rules: RuleSet, word: str) -> None:
     match = match_of(rules, "netrc-password", word.encode())
     assert reason_to_drop(match, Chunk(match.secret, match.secret)) is None
+
+
+FILLERS = [
+    "sk_live_" + "x" * 24,
+    "sk_live_your-own-key",
+    "sk_live_1234567890abcdefghijklmn",
+    "sk_live_51" + "Ab9" * 5 + "0" * 8 + "Qz7Lk",
+    "sk_live_" + "EXAMPLE" + "k3Y9" * 5,
+]
+
+
+@pytest.mark.parametrize("token", FILLERS)
+def test_a_token_made_up_by_hand_is_dropped(rules: RuleSet, token: str) -> None:
+    match = match_of(rules, "stripe-secret-key", token.encode())
+    assert (
+        reason_to_drop(match, Chunk(match.secret, match.secret))
+        == "holds a filler or a run of characters, as a placeholder does"
+    )
+
+
+def test_a_key_that_documentation_shows_everyone_is_dropped(rules: RuleSet) -> None:
+    match = match_of(rules, "stripe-test-key", b"sk_test_" + b"BQokikJOvBiI" + b"2HlWgH4olfQ2")
+    assert reason_to_drop(match, Chunk(match.secret, match.secret)) == "is published in its provider's documentation"
+
+
+def test_nearly_no_random_token_is_taken_for_a_filler(rules: RuleSet) -> None:
+    """Of 20,000 tokens fewer than one in 5,000, and none for a run of A, which is base64 of zeros."""
+    source = random.Random(7)
+    kinds = ["{{alnum:99}}", "{{urlsafe:93}}", "{{secret:80}}", "{{hex:64}}", "AAAAAAAAAAAAAAAAAAAAA{{alnum:80}}"]
+    dropped = 0
+    for number in range(20_000):
+        match = match_of(rules, "stripe-secret-key", expand(kinds[number % 5], source.getrandbits(64)).encode())
+        dropped += reason_to_drop(match, Chunk(match.secret, match.secret)) is not None
+    assert dropped < 4
 
 
 ALLOWED = {
