@@ -1,9 +1,10 @@
 """Expanding the placeholders of rule examples, so that no live-looking credential is ever committed.
 
 `{{digits:12}}` becomes twelve digits, and so on for the kinds in `ALPHABETS`; `{{pem:KIND}}`
-becomes a freshly derived key in one of the forms of `_KEYS`, `{{ses:44}}` an SES SMTP password, and
-`{{b64:TEXT}}` the base64 of a text whose own placeholders are filled first. The values come from a fixed seed and the text's
-own content, so that an example always expands to the same text.
+becomes a freshly derived key in one of the forms of `_KEYS`, `{{ses:44}}` an SES SMTP password, `{{grafana:32}}` a token
+with its checksum, `{{b64:TEXT}}` the base64 of a text whose own placeholders are filled first, and `{{json:TEXT}}` the base64
+of that text in braces. The values come from a fixed seed and the text's own content, so that an example always expands to the
+same text.
 """
 
 from __future__ import annotations
@@ -25,10 +26,14 @@ ALPHABETS = {
     "alnum": "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789",
     "lower": "abcdefghijklmnopqrstuvwxyz0123456789",
     "upper": "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789",
+    "letters": "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz",
+    "hexupper": "0123456789ABCDEF",
+    "base32lower": "abcdefghijklmnopqrstuvwxyz234567",
+    "base58": "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz",
     "urlsafe": "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_",
     "secret": "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
 }
-_ENCODED = re.compile(r"\{\{b64:(?P<text>[^{}]*)\}\}")
+_ENCODED = re.compile(r"\{\{(?P<kind>b64|json):(?P<text>[^{}]*)\}\}")
 _PLACEHOLDER = re.compile(r"\{\{(?P<kind>[a-z0-9]+):(?P<size>[a-z0-9]+)\}\}")
 
 
@@ -46,6 +51,8 @@ def expand(template: str, seed: int = 0) -> str:
         kind, size = match["kind"], match["size"]
         if kind == "ses":
             return base64.b64encode(b"\4" + source.randbytes(32)).decode()
+        if kind == "grafana":
+            return _grafana(_mixed(ALPHABETS["alnum"], int(size), source))
         if kind == "pem" and size in _KEYS:
             return _KEYS[size](source)
         if kind not in ALPHABETS or not size.isdigit():
@@ -53,7 +60,13 @@ def expand(template: str, seed: int = 0) -> str:
         return _mixed(ALPHABETS[kind], int(size), source)
 
     filled = _PLACEHOLDER.sub(fill, template)
-    return _ENCODED.sub(lambda match: base64.b64encode(match["text"].encode()).decode(), filled)
+    return _ENCODED.sub(_encoded, filled)
+
+
+def _encoded(match: re.Match[str]) -> str:
+    if match["kind"] == "json":  # as in tokens, without padding
+        return base64.b64encode(f"{{{match['text']}}}".encode()).decode().rstrip("=")
+    return base64.b64encode(match["text"].encode()).decode()
 
 
 def _mixed(alphabet: str, size: int, source: random.Random) -> str:
@@ -63,6 +76,12 @@ def _mixed(alphabet: str, size: int, source: random.Random) -> str:
         text = "".join(source.choices(alphabet, k=size))
         if size < 3 * len(classes) or all(any(map(kind, text)) for kind in classes):
             return text
+
+
+def _grafana(body: str) -> str:
+    from scanner.confirm.structures import grafana_checksum
+
+    return f"glsa_{body}_{grafana_checksum(f'glsa_{body}'.encode()).decode()}"
 
 
 def _pem(form: str) -> Callable[[random.Random], str]:

@@ -244,3 +244,10 @@ def test_an_openssh_key_with_a_compressed_point_is_no_crash(find: Find) -> None:
     label = "OPENSSH PRIVATE KEY"
     (match,) = find(f"-----BEGIN {label}-----\n{text}-----END {label}-----\n")
     assert match.severity == "medium"
+
+
+def test_a_template_in_a_netrc_file_is_no_password(find: Find, secrets: Secrets) -> None:
+    """Only one that began the value was known as a template."""
+    line = "machine git.acme.io login team7 {} {}\n"
+    assert find(line.format("password", "pat_{{ token }}")) == []
+    assert len(find(line.format("password", secrets.password()))) == 1

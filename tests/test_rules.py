@@ -10,8 +10,11 @@ import pytest
 from scanner import cache
 from scanner.decode.triggers import TRIGGERS
 from scanner.edges import edge_bound
+from scanner.engine import open_engine
 from scanner.errors import RuleError
-from scanner.model import RuleSet
+from scanner.examples import expand
+from scanner.model import LEVELS, Blob, Origin, RuleSet, Skipped
+from scanner.pipeline import matches
 from scanner.rules import load, load_builtin, pattern_width
 
 GOOD = """
@@ -97,3 +100,17 @@ def test_a_damaged_cache_of_rules_is_rebuilt(rules: RuleSet) -> None:
         if name.startswith("rules-"):
             cache.write(name, b'{"state": 1')
     assert load_builtin() == rules
+
+
+def test_no_example_is_found_by_a_surer_rule_than_its_own(rules: RuleSet) -> None:
+    """Whoever leaks a key reads of its provider, not of another one whose keys look alike."""
+    engine = open_engine(rules)
+    wrong = []
+    for rule in rules.rules:
+        for template in rule.examples:
+            blob = Blob(expand(template).encode(), Origin("example"))
+            for found in matches(blob, engine, rules):
+                assert not isinstance(found, Skipped)
+                if LEVELS.index(found[0].confidence) > LEVELS.index(rule.confidence):
+                    wrong.append((rule.id, found[0].rule.id, template))
+    assert wrong == []

@@ -33,6 +33,9 @@ CONFIRMATIONS: dict[str, tuple[str, str]] = {
     "minisign-secret-key": ("scanner.confirm.keys_minisign", "confirm"),
     "key-store": ("scanner.confirm.keys_stores", "confirm"),
     "console-password": ("scanner.confirm.console", "confirm"),
+    "grafana-token": ("scanner.confirm.structures", "confirm"),
+    "json-token": ("scanner.confirm.structures", "confirm"),
+    "intercom-token": ("scanner.confirm.structures", "confirm"),
 }
 
 
