@@ -235,7 +235,7 @@ def test_a_push_of_which_nobody_says_what_was_there_before(clone: Repo, secrets:
         clone, AZURE | {"BUILD_REASON": "IndividualCI", "BUILD_SOURCEBRANCH": "refs/heads/topic", "BUILD_SOURCEVERSION": new}
     )
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "1 commit of IndividualCI on Azure Pipelines" in result.stdout
+    assert "1 commit of IndividualCI on Azure Pipelines" in result.stderr
 
 
 def test_where_nothing_tells_new_from_old_all_is_scanned(clone: Repo) -> None:
@@ -245,7 +245,13 @@ def test_where_nothing_tells_new_from_old_all_is_scanned(clone: Repo) -> None:
         clone, AZURE | {"BUILD_REASON": "IndividualCI", "BUILD_SOURCEBRANCH": "refs/heads/main", "BUILD_SOURCEVERSION": new}
     )
     assert result.returncode == 1, result.stdout + result.stderr
-    assert "all of the repository, for IndividualCI on Azure Pipelines" in result.stdout
+    assert "all of the repository, for IndividualCI on Azure Pipelines" in result.stderr
+
+
+def test_standard_output_is_the_report_alone(clone: Repo, secrets: Secrets) -> None:
+    clone.commit("k.txt", secrets.pem())
+    result = ci(clone, {"CI": "true"}, "--base", "origin/main", "--format", "json")
+    assert len(json.loads(result.stdout)["findings"]) == 1
 
 
 def test_a_base_that_is_named(clone: Repo, secrets: Secrets) -> None:

@@ -50,7 +50,7 @@ def _run(options: argparse.Namespace) -> int:
         raise UsageError(f"{options.path}: is not a git repository; check it out before")
     job = _job(options, repository)
     chosen = plan(job, repository, mode=options.mode, fetch=options.deepen)
-    print(visible(f"keyleash: {chosen.why}"), flush=True)
+    print(visible(f"keyleash: {chosen.why}"), file=sys.stderr, flush=True)  # standard output may be for a program
     settings = config.load(options.config, repository.work_tree)
     rules = select(settings.rules(load_builtin()), options.rule, options.exclude_rule)
     accepting = baseline.chosen(
