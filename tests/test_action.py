@@ -21,7 +21,7 @@ import pytest
 
 from tests import wheelhouse
 from tests.actions_runner import Outcome, Runner, environment
-from tests.conftest import ROOT, Repo, Secrets
+from tests.conftest import ROOT, Repo, Secrets, keyleash
 
 ZERO = "0" * 40
 
@@ -515,10 +515,47 @@ def test_the_configuration_of_the_input_counts(world: World, secrets: Secrets) -
     assert outcome.code == 0, outcome.log
 
 
+def test_what_the_baseline_accepts_passes(world: World, secrets: Secrets) -> None:
+    branch(world)
+    world.server.commit("k.txt", secrets.aws_file())
+    made = keyleash("baseline", "create", "--reason", "a test", cwd=world.server.path)
+    assert made.returncode == 0, made.stderr
+    world.server.git("add", ".")
+    world.server.git("commit", "-q", "-m", "accepted")
+    outcome = world.pull()
+    assert outcome.code == 0, outcome.log
+    assert "2 credentials are accepted by the baseline" in outcome.log
+
+
+def test_a_pull_request_cannot_accept_its_own_credentials(world: World, secrets: Secrets) -> None:
+    """Where the job says that the base's baseline counts."""
+    world.server.commit("first.txt", secrets.pem())
+    assert keyleash("baseline", "create", "--reason", "a test", cwd=world.server.path).returncode == 0
+    world.server.git("add", ".")
+    world.server.git("commit", "-q", "-m", "accepted")
+    branch(world)
+    world.server.commit("k.txt", secrets.aws_file())
+    assert keyleash("baseline", "update", "--reason", "mine", cwd=world.server.path).returncode == 0
+    world.server.git("commit", "-q", "-a", "-m", "accepted too")
+    outcome = world.pull(baseline_ref="origin/main")
+    assert outcome.code == 1, outcome.log
+    assert places(outcome) == {"k.txt:2", "k.txt:3"}
+
+
+def test_a_baseline_that_is_not_there_is_said(world: World) -> None:
+    branch(world)
+    world.server.commit("a.txt", "clean\n")
+    outcome = world.pull(baseline="none.yaml")
+    assert outcome.code == 2, outcome.log
+    assert "none.yaml" in outcome.annotations[0].message
+
+
 HOSTILE = '$(touch owned)"; touch owned; `touch owned` #\n::error::owned'
 
 
-@pytest.mark.parametrize("name", ["mode", "config", "baseline", "fail-on", "sarif-file", "path", "version", "deepen"])
+@pytest.mark.parametrize(
+    "name", ["mode", "config", "baseline", "baseline-ref", "fail-on", "sarif-file", "path", "version", "deepen"]
+)
 def test_an_input_is_never_a_part_of_a_script(world: World, name: str) -> None:
     world.checkout("refs/heads/main", world.first)
     event = world.push("refs/heads/main", world.first, world.first)
