@@ -10,8 +10,8 @@ from scanner.sinks import SINKS, sink
 from tests.conftest import ROOT
 
 ORDER = [
-    "errors", "model", "cache", "yamlfile", "rules", "edges", "gitcommand", "sources", "decode", "engine", "confirm", "filters",
-    "group", "pairs", "pipeline", "config", "baseline", "sinks", "examples", "ci", "commands", "cli", "__main__",
+    "errors", "model", "cache", "yamlfile", "named", "rules", "edges", "gitcommand", "sources", "decode", "engine", "confirm",
+    "filters", "group", "pairs", "pipeline", "config", "baseline", "sinks", "examples", "ci", "commands", "cli", "__main__",
 ]  # fmt: skip
 
 

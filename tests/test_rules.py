@@ -53,6 +53,18 @@ WRONG = {
     "an unbounded pattern": (GOOD.replace("{12})", "+)"), "field 'pattern': can match more than 1024 bytes"),
     "a confirmation that is none": (GOOD.replace("  why:", "  confirm: magic\n  why:"), "'magic' is not one of pattern"),
     "no pattern": (GOOD.replace("  pattern: 'ACME-(?P<secret>[0-9]{12})'\n", ""), "field 'pattern': is missing"),
+    "a named rule without its value": (
+        GOOD.replace("pattern: 'ACME-(?P<secret>[0-9]{12})'", "beside: acme\n  named: key"),
+        "field 'value': is missing: 'beside', 'named' and 'value' go together",
+    ),
+    "a named rule with a pattern": (
+        GOOD.replace("  why:", "  beside: acme\n  why:"),
+        "field 'pattern': stands beside 'beside'",
+    ),
+    "a named rule with a wide value": (
+        GOOD.replace("pattern: 'ACME-(?P<secret>[0-9]{12})'", "beside: acme\n  named: key\n  value: '[a-z]+'"),
+        "field 'value': can match more than 1024 bytes",
+    ),
     "twice the same id": (GOOD + GOOD, "the rule 'acme-badge' is also in"),
     "a list where a text is due": (GOOD.replace("fix: Lock it.", "fix: [Lock it.]"), "field 'fix': must be text"),
 }

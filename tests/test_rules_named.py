@@ -18,6 +18,7 @@ SYNTAXES = {
     "XML attribute": '<add key="{lower}" value="{value}" />',
     "XML element": "<{lower}>{value}</{lower}>",
     "JSON": '{{"{UPPER}": "{value}"}}',
+    "JSON in a string": '"{{\\"{UPPER}\\": \\"{value}\\"}}"',
     "name and value": '{{"name": "{UPPER}", "value": "{value}"}}',
     "Kubernetes": '- name: {UPPER}\n  value: "{value}"',
     "Compose": "      - {UPPER}={value}",
@@ -48,7 +49,7 @@ def named(rules: RuleSet) -> list[tuple[str, str, str]]:
     """Return (rule, variable, value) of each rule that looks for a name before its value and has an example `NAME=value`."""
     found = []
     for rule in rules.rules:
-        if not rule.anchors[0].startswith("(?is)"):
+        if "(?P<secret>(?-i:" not in rule.pattern or not rule.anchors[0].startswith("(?is)"):
             continue
         for template in rule.examples:
             match = re.fullmatch(r"([A-Z0-9_]+)=(\S+)", expand(template))
