@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-import zlib
 from collections.abc import Callable
 
 from scanner import gitcommand
 from scanner.sources.forest import Forest, forest
 from scanner.sources.objectstore import object_store
-from scanner.sources.packs import BLOB, Pack
+from scanner.sources.packs import BLOB, Pack, inflate
 from scanner.sources.processes import spread
 
 
@@ -22,7 +21,7 @@ def main(path: str) -> None:
 
         def start(pack: Pack = pack, trees: Forest = trees) -> Callable[[tuple[int, int]], int]:
             return lambda share: sum(
-                len(zlib.decompressobj().decompress(pack.data[trees.start[entry] : trees.end[entry]]))
+                len(inflate(pack.data[trees.start[entry] : trees.end[entry]], trees.size[entry]))
                 for entry in range(*share)
                 if trees.kind[entry] == BLOB
             )
