@@ -37,6 +37,13 @@ _SAFE = tuple(
     )
     for part in ("-c", setting)
 )
+SPARING = tuple(
+    part
+    for setting in ("core.packedGitWindowSize=4m", "core.packedGitLimit=64m", "core.deltaBaseCacheLimit=32m")
+    for part in ("-c", setting)
+)
+"""Options for a git that reads much: it maps whole packs, if it may; these bound what it holds, for a twentieth more time."""
+
 # What the caller's environment may say about another repository, or have git print or run.
 _FOREIGN = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES",
             "GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_PREFIX", "GIT_CEILING_DIRECTORIES", "GIT_EXTERNAL_DIFF",

@@ -141,7 +141,10 @@ class Skipped(NamedTuple):
 
 
 class Coverage(NamedTuple):
-    """What was looked at: counts that add up. `notes` are facts a reader should know."""
+    """What was looked at: counts that add up. `notes` are facts a reader should know.
+
+    `packed` counts bytes of packs that were read, of the `expected` that there are.
+    """
 
     blobs: int = 0
     bytes: int = 0
@@ -149,6 +152,8 @@ class Coverage(NamedTuple):
     commits: int = 0
     refs: int = 0
     notes: tuple[str, ...] = ()
+    packed: int = 0
+    expected: int = 0
 
     def plus(self, other: Coverage) -> Coverage:
         """Return the sum of two counts; a note that both have stands once."""
@@ -159,6 +164,8 @@ class Coverage(NamedTuple):
             self.commits + other.commits,
             self.refs + other.refs,
             self.notes + tuple(note for note in other.notes if note not in self.notes),
+            self.packed + other.packed,
+            self.expected + other.expected,
         )
 
 

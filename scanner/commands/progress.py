@@ -1,4 +1,4 @@
-"""Progress on a terminal: what has been covered so far, redrawn a few times a second."""
+"""Progress on a terminal: a bar where it is known how much there is to read, else what has been covered so far."""
 
 from __future__ import annotations
 
@@ -21,13 +21,23 @@ def progress(stream: TextIO, *, wanted: bool) -> Iterator[Advance | None]:
     if not wanted or not stream.isatty():
         yield None
         return
+    from rich import progress as rich
     from rich.console import Console
-    from rich.status import Status
 
     from scanner.sinks.words import count, size
 
+    bar = rich.Progress(
+        rich.TextColumn("Scanning: {task.description}"),
+        rich.BarColumn(),
+        rich.DownloadColumn(),
+        rich.TransferSpeedColumn(),
+        rich.TimeRemainingColumn(),
+        console=Console(file=stream),
+        transient=True,
+        auto_refresh=False,
+    )
+    task = bar.add_task("", total=None)
     start = shown = time.monotonic()
-    status = Status("Scanning", console=Console(file=stream))
 
     def advance(done: Coverage) -> None:
         nonlocal shown
@@ -35,11 +45,13 @@ def progress(stream: TextIO, *, wanted: bool) -> Iterator[Advance | None]:
         if now - start < _PATIENCE or now - shown < _INTERVAL:
             return
         shown = now
-        status.start()
-        rate = size(int(done.bytes / (now - start)))
-        status.update(f"Scanning: {count(done.blobs, 'blob')}, {size(done.bytes)}, {rate} a second")
+        bar.start()
+        said = f"{count(done.blobs, 'blob')}, {size(done.bytes)}"
+        # The packs' bytes, of which it is known how many there are, or else those of the files so far.
+        total, completed = (done.expected, done.packed) if done.expected else (None, done.bytes)
+        bar.update(task, description=said, total=total, completed=completed, refresh=True)
 
     try:
         yield advance
     finally:
-        status.stop()
+        bar.stop()

@@ -29,6 +29,8 @@ except ImportError:  # pragma: no cover - on a platform without hyperscan
 _MAX_SHIFT = 60  # no length needs more bits
 _DAMAGED = "its delta is damaged"
 TOO_LARGE = "it is too large to be held whole"
+UNFOLDED = 1 << 30
+UNFOLDS = "it unfolds from a delta to more than 1 GiB, which git would have to hold in memory"
 
 _SHORT, _LONG, _FAR = Struct("<HB"), Struct("<HH"), Struct("<I")  # the commonest copy instructions
 _FEW = 8192  # bytes that are copied sooner than a view of them is made
@@ -177,7 +179,7 @@ def apply(base: bytes, delta: bytes, margin: int) -> tuple[bytes, list[int]]:
 def _fitting(base: bytes, delta: bytes) -> tuple[int, int, int]:
     length, size, at = sizes(delta)
     if size >= PIECE:
-        raise Corrupt(TOO_LARGE)
+        raise Corrupt(UNFOLDS if size > UNFOLDED else TOO_LARGE)
     if length != len(base):
         raise Corrupt("its delta does not fit its base")
     return length, size, at

@@ -16,6 +16,7 @@ from typing import Any
 
 from scanner.gitcommand import Repository
 from scanner.model import Blob, Coverage, Origin, Skipped
+from scanner.sources.deltas import UNFOLDS
 from scanner.sources.forest import Forest, forest
 from scanner.sources.history import VIA, History, beyond_shallow, count_refs, missing_objects
 from scanner.sources.names import file_names, ref_names
@@ -188,6 +189,7 @@ class _Run:
             for first, last in trees.shares(SHARE_BYTES)
         ]
         tasks += self._loose_tasks(loose)
+        yield Coverage(expected=sum(trees.weight(0, len(trees.after)) for _, trees in opened))
         start = _Start(self._look, tuple((pack.name, trees) for pack, trees in opened))
         for task, result in zip(tasks, spread(start, tasks, self._jobs), strict=True):
             yield from self._result(task, result, opened)
@@ -208,6 +210,8 @@ class _Run:
             yield _LooseTask(share)
 
     def _result(self, task: _PackTask | _LooseTask, result: Any, opened: Sequence[tuple[Pack, Forest]]) -> Iterator[Any]:
+        if isinstance(task, _PackTask):
+            yield Coverage(packed=opened[task.pack][1].weight(task.first, task.last))
         if isinstance(result, Done):
             yield from result.found
             self.commits += result.commits
@@ -229,7 +233,8 @@ class _Run:
         """Ask git for what could not be read: it may know another copy, and reads what is too large to be held."""
         look = self._look() if self._failed else None
         for reason, ids in self._failed:
-            broken: list[str] = []
+            broken: list[str] = ids if reason == UNFOLDS else []
+            ids = [] if broken else ids
             for first in range(0, len(ids), 500):
                 some = ids[first : first + 500]
                 if self._broken > MAX_BROKEN:

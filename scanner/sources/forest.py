@@ -48,12 +48,16 @@ class Forest:
     size: array[int] = field(default_factory=lambda: array("Q"))
     lost: list[int] = field(default_factory=list)
 
+    def weight(self, first: int, last: int) -> int:
+        """Return the packed bytes of entries."""
+        return sum(self.end[first:last]) - sum(self.start[first:last])
+
     def shares(self, least: int) -> Iterator[tuple[int, int]]:
         """Yield ranges of entries, whole families of at least `least` packed bytes together."""
         first = entry = weight = 0
         while entry < len(self.after):
             after = self.after[entry]
-            weight += sum(self.end[entry:after]) - sum(self.start[entry:after])
+            weight += self.weight(entry, after)
             entry = after
             if weight >= least:
                 yield first, entry

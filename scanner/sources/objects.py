@@ -6,7 +6,7 @@ import threading
 from collections.abc import Generator, Iterable, Iterator
 from typing import IO, NamedTuple
 
-from scanner.gitcommand import Repository
+from scanner.gitcommand import SPARING, Repository
 from scanner.model import Blob, Origin, Skipped
 from scanner.sources.pieces import PIECE, pieces
 
@@ -29,7 +29,7 @@ def read_many(repository: Repository, wanted: Iterable[Wanted]) -> Iterator[tupl
     position = 0
     while position < len(order):
         # git ends at an object it finds corrupt; the next round goes on behind it.
-        with repository.open("cat-file", "--batch", "--buffer", stdin=-1) as process:
+        with repository.open(*SPARING, "cat-file", "--batch", "--buffer", stdin=-1) as process:
             assert process.stdin
             assert process.stdout
             feeder = threading.Thread(target=_feed, args=(process.stdin, order[position:]), daemon=True)

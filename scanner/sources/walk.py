@@ -11,17 +11,10 @@ import subprocess
 import tempfile
 from typing import IO
 
-from scanner.gitcommand import Repository
+from scanner.gitcommand import SPARING, Repository
 from scanner.sources.narrow import Narrow, starts
 
 ARGUMENTS = ("rev-list", "--objects", "--in-commit-order", "--reverse")
-
-# git maps whole packs, if it may; these bound what it holds, for a twentieth more time.
-_MEMORY = tuple(
-    part
-    for setting in ("core.packedGitWindowSize=4m", "core.packedGitLimit=64m", "core.deltaBaseCacheLimit=32m")
-    for part in ("-c", setting)
-)
 
 
 class Walk:
@@ -47,7 +40,7 @@ class Walk:
                 from_where.seek(0)
             self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `end`
             self._process = subprocess.Popen(
-                repository.command(*_MEMORY, *ARGUMENTS, "--missing=print", "--stdin" if self._narrow else "--all"),
+                repository.command(*SPARING, *ARGUMENTS, "--missing=print", "--stdin" if self._narrow else "--all"),
                 cwd=repository.work_tree or repository.git_dir,
                 env=repository.env(),
                 stdin=from_where,

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from scanner.model import Blob, Report, RuleSet
 from scanner.pipeline import Found, Sight, scan, sight
 from scanner.rules import load_builtin
-from scanner.sources import fasthistory, packscan, processes
+from scanner.sources import deltas, fasthistory, packscan, processes
 from scanner.sources.fasthistory import FastHistory
 from tests.sources.packing import (
     Secrets,
@@ -437,12 +437,13 @@ def test_a_pack_that_appears_during_the_scan_is_scanned(tmp_path: Path) -> None:
     store.repack(*DEEP)
     late = secrets.aws_id().encode()
     rules = load_builtin()
-    found: list[object] = []
+    found: list[Found] = []
     for item in FastHistory(store.repository, sight(rules)).items():
-        if isinstance(item, Found) and not found:
-            store.add_pack([whole(late)])
-        found.append(item)
-    places = {item.location.blob for item in found if isinstance(item, Found)}
+        if isinstance(item, Found):
+            if not found:
+                store.add_pack([whole(late)])
+            found.append(item)
+    places = {item.location.blob for item in found}
     assert object_id(late).hex() in places
     assert len(places) == 2
 
@@ -463,3 +464,19 @@ def test_a_pack_that_vanishes_is_read_from_its_successor(tmp_path: Path) -> None
     report = scan([FastHistory(store.repository, repacks_first)], rules)
     assert len(report.findings) == 3
     assert not report.skipped
+
+
+def test_a_delta_that_unfolds_to_more_than_git_may_hold_is_skipped_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """git would put it together in memory, and a pack of kilobytes can name gigabytes."""
+    monkeypatch.setattr(deltas, "PIECE", 100_000)
+    monkeypatch.setattr(deltas, "UNFOLDED", 1_000_000)
+    store, base = Store(tmp_path), b"x" * 60_000
+    store.commit({"a.txt": b"a"})
+    bomb = delta(base, [(0, 60_000)] * 20)
+    id = object_id(base * 20)
+    store.add_pack([whole(base), ref_delta(object_id(base), bomb)])
+    report = _fast(store)
+    assert [skipped.what for skipped in report.skipped] == [f"object {id.hex()}"]
+    assert "unfolds" in report.skipped[0].reason
