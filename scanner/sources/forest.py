@@ -11,14 +11,10 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from scanner.sources.packs import BLOB, COMMIT, OFS_DELTA, REF_DELTA, TAG, TREE, Corrupt, Pack
-
-Column = NDArray[Any]
+from scanner.sources.packs import BLOB, COMMIT, OFS_DELTA, REF_DELTA, TAG, TREE, Column, Corrupt, Pack
 
 _CHUNK = 16 * 1024 * 1024
 _HEADER = 80  # no header is longer
@@ -103,8 +99,8 @@ class _Headers:
     """
 
     def __init__(self, pack: Pack) -> None:
-        offsets = np.frombuffer(pack.index.offsets, np.uint64) if pack.index.count else np.zeros(0, np.uint64)
-        self.number = np.argsort(offsets, kind="stable").astype(np.uint32)
+        offsets = pack.index.offsets
+        self.number = np.argsort(offsets).astype(np.uint32)
         places = offsets[self.number]
         if len(places) and (places[0] < 12 or places[-1] >= pack.end):
             raise Corrupt("the index of the pack names places outside of it")

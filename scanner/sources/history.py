@@ -8,8 +8,8 @@ the objects that hold a finding.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Collection, Iterator, Mapping
+from typing import IO, NamedTuple
 
 from scanner.gitcommand import Repository, reason
 from scanner.model import Coverage, Item, Origin, Skipped
@@ -17,7 +17,7 @@ from scanner.sources.fate import told
 from scanner.sources.names import described, file_names, ref_names
 from scanner.sources.narrow import Narrow, said
 from scanner.sources.objects import Wanted, read_many
-from scanner.sources.walk import ARGUMENTS, Walk
+from scanner.sources.walk import ARGUMENTS, Walk, picked
 
 VIA = {"blob": "history", "commit": "commit message", "tag": "tag message"}
 
@@ -84,7 +84,7 @@ class History(NamedTuple):
         if missing:
             yield missing_objects(self.repository, missing)
 
-    def attribute(self, ids: Collection[str], walked: Iterable[bytes] | None = None) -> Mapping[str, Origin]:
+    def attribute(self, ids: Collection[str], walked: IO[bytes] | None = None) -> Mapping[str, Origin]:
         """Name the first path and the oldest commit of each object, in one pass over the graph, and what became of it.
 
         `walked` is what that pass printed, where it was made already. An object that no ref
@@ -126,19 +126,13 @@ def missing_objects(repository: Repository, count: int) -> Skipped:
     return Skipped(repository.name, f"{objects} missing from this partial clone and not scanned; nothing is fetched")
 
 
-def _place(walked: Iterable[bytes], wanted: Collection[str], places: dict[str, Origin]) -> None:
-    """Name the places of wanted objects from the lines of a walk: commits, and behind each its new trees and blobs."""
+def _place(walked: IO[bytes], wanted: Collection[str], places: dict[str, Origin]) -> None:
+    """Name the places of wanted objects from what a walk printed: commits, and behind each its new trees and blobs."""
     left = {id.encode() for id in wanted}
     size = len(next(iter(left), b""))
-    commit = ""
-    for line in walked:
-        if len(line) == size + 1:  # a commit has no name behind it; trees and blobs have, be it empty
-            commit = line[:size].decode()
-        if line[:size] in left:
-            id = line[:size].decode()
-            if id in places:
-                continue
-            if len(line) == size + 1:
-                places[id] = Origin("commit message", None, commit=id)
-            else:
-                places[id] = Origin("history", os.fsdecode(line[size + 1 :].rstrip(b"\n")), commit=commit or None)
+    for line, commit in picked(walked, lambda _, lines: [n for n, one in enumerate(lines) if one[:size] in left]):
+        id = line[:size].decode()
+        if id not in places and len(line) == size:
+            places[id] = Origin("commit message", None, commit=id)
+        elif id not in places:
+            places[id] = Origin("history", os.fsdecode(line[size + 1 :]), commit=commit or None)

@@ -8,17 +8,17 @@ at as it comes, many lines at once.
 from __future__ import annotations
 
 import os
-from bisect import bisect_left
+import re
 from collections.abc import Callable, Iterator, Sequence
 from io import BytesIO
-from itertools import accumulate
 from typing import IO
 
 from scanner.gitcommand import Repository
 from scanner.model import Blob, Origin
+from scanner.sources.walk import picked
 
 FILE_NAME, REF_NAME = "file name", "ref name"
-_BLOCK = 1024 * 1024
+_ID = re.compile(rb"^\??[0-9a-f]{40,64} ?", re.MULTILINE)
 Anchors = Callable[[bytes], Sequence[int]]
 """Returns the ends of anchors in a text; more than there are, never fewer."""
 
@@ -41,31 +41,25 @@ def file_names(repository: Repository, walked: IO[bytes], anchors: Anchors | Non
 
 
 def _names(text: IO[bytes], anchors: Anchors | None) -> Iterator[Blob]:
-    """Yield what stands behind the ids in lines of `id name`; a line of an id alone is a commit."""
-    commit = ""
+    """Yield what stands behind the ids in lines of `id name`, each once."""
     seen: set[bytes] = set()
-    while block := text.read(_BLOCK):
-        block += text.readline()
-        lines = block.split(b"\n")
-        for number in range(len(lines)) if anchors is None else _holding(lines, anchors):
-            name = lines[number].partition(b" ")[2]
-            if name and name not in seen:
-                seen.add(name)
-                brought = next((line.decode() for line in lines[number::-1] if _is_commit(line)), commit)
-                yield Blob(name, Origin(FILE_NAME, os.fsdecode(name), commit=brought or None))
-        commit = next((line.decode() for line in reversed(lines) if _is_commit(line)), commit)
+    for line, commit in picked(text, lambda block, lines: range(len(lines)) if anchors is None else _holding(block, anchors)):
+        name = line.partition(b" ")[2]
+        if name and name not in seen:
+            seen.add(name)
+            yield Blob(name, Origin(FILE_NAME, os.fsdecode(name), commit=commit or None))
 
 
-def _is_commit(line: bytes) -> bool:
-    return len(line) in (40, 64) and b" " not in line
-
-
-def _holding(lines: Sequence[bytes], anchors: Anchors) -> list[int]:
-    """Return the numbers of lines whose name holds an anchor."""
-    names = [line.partition(b" ")[2] for line in lines]
-    ends = list(accumulate(len(name) + 1 for name in names))
-    found = {bisect_left(ends, end) for end in anchors(b"\n".join(names))}
-    return sorted(number for number in found if number < len(names))
+def _holding(block: bytes, anchors: Anchors) -> Iterator[int]:
+    """Yield the numbers of lines whose name holds an anchor, rising."""
+    names = _ID.sub(b"", block)
+    number, place, last = 0, 0, -1
+    for end in sorted(set(anchors(names))):
+        number += names.count(b"\n", place, max(place, end - 1))
+        place = max(place, end - 1)
+        if number > last:
+            yield number
+            last = number
 
 
 def described(repository: Repository, origins: Sequence[Origin]) -> list[Origin]:

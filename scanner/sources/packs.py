@@ -10,14 +10,17 @@ from __future__ import annotations
 import mmap
 import os
 import stat
-import sys
 import zlib
-from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+Column = NDArray[Any]
 _decompressobj: Callable[[], Any] = zlib.decompressobj
 try:  # inflates in a little more than half the time
     from isal import isal_zlib
@@ -60,15 +63,13 @@ class Index:
         if version not in (1, 2):
             raise Corrupt(f"the index of the pack has version {version}, which is not known")
         fan = 8 if version == 2 else 0
-        self._fan = _numbers("I", data[fan : fan + 1024])
-        self.count = count = self._fan[-1] if len(self._fan) == 256 else -1
+        self._fan: list[int] = np.frombuffer(data[fan : fan + 1024], ">u4").tolist() if len(data) >= fan + 1024 else []
+        self.count = count = self._fan[-1] if self._fan else -1
         least = fan + 1024 + count * (self._size + 4 * fan // 4 + (0 if fan else 4)) + 2 * self._size
-        if count < 0 or list(self._fan) != sorted(self._fan) or len(data) < least:
+        if count < 0 or self._fan != sorted(self._fan) or len(data) < least:
             raise Corrupt("the index of the pack is damaged")
         self._first, self._step = (fan + 1024, self._size) if fan else (1024 + 4, self._size + 4)
-        self.offsets = self._offsets_2() if fan else self._offsets_1()
         self.checksum = data[len(data) - 2 * self._size : len(data) - self._size]
-        self._stem = name.stem
 
     def id(self, number: int) -> bytes:
         start = self._first + number * self._step
@@ -81,22 +82,23 @@ class Index:
         number = bisect_left(range(self.count), id, low, high, key=self.id)
         return number if number < high and self.id(number) == id else None
 
-    def _offsets_1(self) -> array[int]:
-        places = range(1024, 1024 + self.count * self._step, self._step)
-        return array("Q", [int.from_bytes(self._data[at : at + 4], "big") for at in places])
-
-    def _offsets_2(self) -> array[int]:
+    @cached_property
+    def offsets(self) -> Column:
+        """Where each object begins in the pack, as unsigned numbers of 64 bits. Raises `Corrupt`."""
+        if self._step > self._size:  # version 1: an offset and an id in turn
+            rows = np.frombuffer(self._data[1024 : 1024 + self.count * self._step], np.uint8).reshape(self.count, self._step)
+            return rows[:, :4].copy().view(">u4")[:, 0].astype(np.uint64)
         start = self._first + self.count * (self._size + 4)
         end = start + 4 * self.count
-        offsets = array("Q", _numbers("I", self._data[start:end]))
-        if self.count and max(offsets) >= _LARGE:
+        offsets = np.frombuffer(self._data[start:end], ">u4").astype(np.uint64)
+        far = np.flatnonzero(offsets >= _LARGE)
+        if len(far):
             spare = len(self._data) - 2 * self._size - end
-            large = _numbers("Q", self._data[end : end + spare // 8 * 8])
-            for number, offset in enumerate(offsets):
-                if offset >= _LARGE:
-                    if offset - _LARGE >= len(large):
-                        raise Corrupt("the index of the pack is damaged")
-                    offsets[number] = large[offset - _LARGE]
+            large = np.frombuffer(self._data[end : end + spare // 8 * 8], ">u8")
+            places = offsets[far] - np.uint64(_LARGE)
+            if places.max() >= len(large):
+                raise Corrupt("the index of the pack is damaged")
+            offsets[far] = large[places]
         return offsets
 
 
@@ -171,11 +173,3 @@ def pack_names(folder: str, hash_size: int) -> Iterator[PackName]:
     for name in names:
         if name.startswith("pack-") and name.endswith(".idx"):
             yield PackName(os.path.join(place, name[:-4]), hash_size)
-
-
-def _numbers(kind: str, data: bytes) -> array[int]:
-    """Return big-endian numbers of 32 (`I`) or 64 bits (`Q`)."""
-    numbers = array(kind, data)
-    if sys.byteorder == "little":
-        numbers.byteswap()
-    return numbers

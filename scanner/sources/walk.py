@@ -9,12 +9,42 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
+from collections.abc import Callable, Iterable, Iterator
 from typing import IO
 
 from scanner.gitcommand import SPARING, Repository
 from scanner.sources.narrow import Narrow, starts
 
 ARGUMENTS = ("rev-list", "--objects", "--in-commit-order", "--reverse")
+
+
+_BLOCK = 1024 * 1024
+
+
+def picked(text: IO[bytes], pick: Callable[[bytes, list[bytes]], Iterable[int]]) -> Iterator[tuple[bytes, str]]:
+    """Yield lines of what a walk printed, each with the commit that it stands behind, or is; empty where there is none.
+
+    `pick` is given some lines, joined and apart, and returns the numbers of those that are wanted, rising. A
+    history has a million lines and few are wanted, so there is no loop over them here.
+    """
+    commit = b""
+    while block := text.read(_BLOCK):
+        block += text.readline()
+        lines = block.split(b"\n")
+        done = 0
+        for number in pick(block, lines):
+            commit = _last_commit(lines, done, number + 1, commit)
+            done = number + 1
+            yield lines[number], commit.decode()
+        commit = _last_commit(lines, done, len(lines), commit)
+
+
+def _last_commit(lines: list[bytes], first: int, last: int, before: bytes) -> bytes:
+    """Return the last of lines that is a commit: it has no name behind it; trees and blobs have, be it empty."""
+    for number in range(last - 1, first - 1, -1):
+        if len(lines[number]) in (40, 64) and b" " not in lines[number]:
+            return lines[number]
+    return before
 
 
 class Walk:
@@ -64,7 +94,10 @@ class Walk:
         file, code = self._result()
         if code:
             return None
-        count = sum(line.startswith(b"?") for line in file)
+        count, last = 0, b"\n"
+        while block := file.read(_BLOCK):
+            count += (last + block).count(b"\n?")
+            last = block[-1:]
         # What only the reflog leads to is no place to name, but it is missing all the same.
         more = self._repository.attempt(
             "rev-list", "--objects", "--quiet", "--missing=print", "--reflog", "--not", "--all"

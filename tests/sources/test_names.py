@@ -11,7 +11,7 @@ import pytest
 from scanner.model import Location, Report
 from scanner.pipeline import sight
 from scanner.rules import load_builtin
-from scanner.sources import fate, names
+from scanner.sources import fate, walk
 from scanner.sources.names import file_names
 from tests.conftest import Repo, Secrets, keyleash
 from tests.sources.test_narrow import both, paths, repository
@@ -48,7 +48,7 @@ def test_a_credential_in_the_name_of_a_ref(repo: Repo, secrets: Secrets) -> None
 @pytest.mark.parametrize("block", [1, 64, 1 << 20])
 def test_names_are_met_wherever_a_block_ends(repo: Repo, secrets: Secrets, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Looking at many lines at once is the same as looking at each."""
-    monkeypatch.setattr(names, "_BLOCK", block)
+    monkeypatch.setattr(walk, "_BLOCK", block)
     commit, id = "1" * 40, "2" * 40
     wanted = [f"a/{secrets.aws_id()}", "b c/" + secrets.aws_id() + "/d e"]
     some = random.Random(5)
