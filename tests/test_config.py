@@ -35,7 +35,7 @@ ACCEPTED = {
     "rules on": "rules:\n  enable: [private-key]\n",
     "an own rule": OWN,
     "an own rule switched off": OWN + "  disable: [acme-badge]\n",
-    "paths": "paths:\n  exclude: ['vendor/', '!vendor/ours', '*.sample', '\\#odd']\n",
+    "paths": "paths:\n  exclude: ['vendor/', '!vendor/ours', '*.sample', '\\#odd', 'a\\\\x1b']\n",
     "patterns": "exclude:\n  secrets: ['^test_', 'é+']\n  lines: ['(?i)do not use']\n  stopwords: [dummy]\n",
     "comments": f"comments: [{', '.join(COMMENTS)}]\n",
     "one threshold": "block: high\n",

@@ -231,7 +231,7 @@ def _check_texts(content: _Content, path: Path, texts: list[str]) -> None:
                 GitIgnoreSpec.from_lines([text])
             except ValueError as problem:
                 raise content.wrong(place, f": {problem}") from None
-            if re.search(r"\\[A-Za-z0-9_]", text):
+            if re.search(r"(?<!\\)(?:\\\\)*\\[A-Za-z0-9_]", text):
                 raise content.wrong(place, ": a path is written with '/' on all systems, as in .gitignore")
         if path[0] == "exclude" and path[1] != "stopwords":
             _check_pattern(content, place, text)
