@@ -40,17 +40,23 @@ examples:
 exit codes: 0 clean and complete, 1 credentials found, 2 wrong use or incomplete scan, 3 a bug, 130 interrupted
 """
 _HOOK_EXAMPLES = """\
-pre-commit runs this with the names of the files of a commit; what is scanned is their staged content, whole,
-less what the versions they replace already had. With files that are not staged (pre-commit run --all-files)
-it scans those files as they are, and with --from-ref and --to-ref the commits between the two.
+What is scanned is the staged content of the files of a commit, whole, less what the commit before it already
+has. With files that are not staged (pre-commit run --all-files) it scans those files as they are, and with
+--from-ref and --to-ref the commits between the two. With --stage pre-push it scans the commits, messages
+and tags that the remote does not have, and with --stage commit-msg the message.
 
   repos:
     - repo: https://github.com/keyleash/keyleash
       rev: v{version}
       hooks:
         - id: keyleash
+        - id: keyleash-commit-msg
+        - id: keyleash-push
 
-Without pre-commit, as .git/hooks/pre-commit:  exec keyleash hook
+then 'pre-commit install --hook-type pre-commit --hook-type commit-msg --hook-type pre-push'. Without pre-commit,
+'keyleash install' writes the hooks of git, and 'keyleash doctor' says whether they work.
+
+KEYLEASH_GIT_TIMEOUT=SECONDS is how long one command of git may take (default: 60).
 """
 _CONFIG_HELP = "the configuration (default: .keyleash.yaml, or [tool.keyleash] in pyproject.toml, at the top of the repository)"
 _CONFIG_EXAMPLES = """\
@@ -179,8 +185,10 @@ def _jobs(text: str) -> int:
 
 def _add_hook(commands: argparse._SubParsersAction[_Parser]) -> None:
     epilog = _HOOK_EXAMPLES.format(version=__version__)
-    hook = _add(commands, "hook", "scan a commit that is being made; the entry for pre-commit", epilog)
-    hook.add_argument("files", nargs="*", metavar="FILE", help="the files that pre-commit names")
+    hook = _add(commands, "hook", "scan a commit that is being made, or a push; the entry for pre-commit and git", epilog)
+    hook.add_argument("files", nargs="*", metavar="FILE", help="the files that pre-commit names, or what git says to a hook")
+    hook.add_argument("--stage", choices=("pre-commit", "pre-merge-commit", "pre-push", "commit-msg"), default="pre-commit",
+                      help="which hook of git this is (default: pre-commit)")  # fmt: skip
     hook.add_argument("--config", metavar="FILE", help=_CONFIG_HELP)
     hook.add_argument("--baseline", metavar="FILE", help=_BASELINE_HELP)
     hook.add_argument("--no-baseline", action="store_true", help="report what the baseline accepts, too")

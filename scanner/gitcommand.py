@@ -2,13 +2,15 @@
 
 A repository's own configuration can name programs: a file-system monitor, a pager, an
 external diff, a signature checker, a remote helper that is started to fetch a missing
-object. Every call here switches those off, fetches nothing and writes nothing.
+object. Every call here switches those off, fetches nothing and writes nothing. And git
+may hang, on a named pipe in place of one of its files: no call waits for ever.
 """
 
 from __future__ import annotations
 
 import os
 import subprocess
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, NamedTuple
@@ -50,16 +52,24 @@ _FOREIGN = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY"
             "GIT_TRACE", "GIT_TRACE2", "GIT_LITERAL_PATHSPECS", "GIT_GLOB_PATHSPECS", "GIT_ICASE_PATHSPECS")  # fmt: skip
 
 
+PATIENCE = 900.0
+"""Seconds that one git command may take; in a hook, that a stream of objects may."""
+
+HOOK_PATIENCE = 60.0
+"""Seconds that one git command of a hook may take: somebody is waiting for it."""
+
+
 class Repository(NamedTuple):
     """A git directory, and its work tree unless it is bare.
 
     `environment` is what git told a hook: the index of the commit being made, and where
-    the objects of a push wait to be accepted.
+    the objects of a push wait to be accepted. `hook` says that a hook is waiting.
     """
 
     git_dir: str
     work_tree: str | None
     environment: tuple[tuple[str, str], ...] = ()
+    hook: bool = False
 
     def command(self, *arguments: str) -> list[str]:
         return ["git", *_SAFE, *arguments]
@@ -89,18 +99,26 @@ class Repository(NamedTuple):
 
     def attempt(self, *arguments: str, stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
         """Run git and return the result, whatever its exit code."""
-        return _run(self.command(*arguments), self.work_tree or self.git_dir, self.env(), stdin or b"")
+        limit = patience(HOOK_PATIENCE if self.hook else PATIENCE)
+        return _run(self.command(*arguments), self.work_tree or self.git_dir, self.env(), stdin or b"", limit)
 
     @contextmanager
     def open(self, *arguments: str, stdin: int | IO[bytes] = subprocess.DEVNULL) -> Iterator[subprocess.Popen[bytes]]:
-        """Start git with its output in a pipe; it is ended when the block is left, however that happens."""
+        """Start git with its output in a pipe; it is ended when the block is left, however that happens.
+
+        In a hook it is ended after `PATIENCE`, too: a `GitError` at the end of the block.
+        """
         process = subprocess.Popen(
             self.command(*arguments), cwd=self.work_tree or self.git_dir, env=self.env(),
             stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         )  # fmt: skip
+        limit = patience(PATIENCE)
+        watch = _Watch(process, limit) if self.hook else None
         try:
             yield process
         finally:
+            if watch:
+                watch.cancel()
             for pipe in (process.stdin, process.stdout):
                 if pipe:
                     try:
@@ -110,6 +128,8 @@ class Repository(NamedTuple):
             if process.poll() is None:
                 process.kill()
             process.wait()
+            if watch and watch.ended:
+                raise GitError(_hung(arguments[0], limit))
 
     def resolve(self, revision: str) -> str:
         """Return the commit id that a revision names; a `UsageError` when there is none."""
@@ -132,23 +152,48 @@ class Repository(NamedTuple):
     def is_shallow(self) -> bool:
         return self.attempt("rev-parse", "--is-shallow-repository").stdout.strip() == b"true"
 
-    def is_partial(self) -> bool:
-        """Whether a remote may still hold objects that were never fetched (git's promisor packs)."""
-        packs = self.run("rev-parse", "--git-path", "objects/pack").decode("utf-8", "surrogateescape").rstrip("\n")
-        try:
-            names = os.listdir(os.path.join(self.work_tree or self.git_dir, packs))
-        except FileNotFoundError:
-            return False
-        return any(name.endswith(".promisor") for name in names)
+
+class _Watch(threading.Timer):
+    """Ends a process that is still there after a time."""
+
+    def __init__(self, process: subprocess.Popen[bytes], limit: float) -> None:
+        super().__init__(limit, self._end)
+        self.daemon = True
+        self.ended = False
+        self._process = process
+        self.start()
+
+    def _end(self) -> None:
+        self.ended = True
+        self._process.kill()
 
 
 def _run(
-    command: list[str], cwd: str | None = None, env: dict[str, str] | None = None, stdin: bytes = b""
+    command: list[str], cwd: str | None = None, env: dict[str, str] | None = None, stdin: bytes = b"", limit: float = PATIENCE
 ) -> subprocess.CompletedProcess[bytes]:
     try:
-        return subprocess.run(command, cwd=cwd, env=env, input=stdin, capture_output=True, check=False)
+        return subprocess.run(command, cwd=cwd, env=env, input=stdin, capture_output=True, check=False, timeout=limit)
     except FileNotFoundError:
         raise GitError("git is not installed, or not on PATH") from None
+    except subprocess.TimeoutExpired:
+        raise GitError(_hung(command[1 + len(_SAFE)], limit)) from None
+
+
+def patience(usual: float) -> float:
+    """Return how many seconds git may take: `KEYLEASH_GIT_TIMEOUT`, or what is usual."""
+    text = os.environ.get("KEYLEASH_GIT_TIMEOUT")
+    if text is None:
+        return usual
+    if not (text.isascii() and text.isdecimal()) or not 1 <= int(text) <= 86_400:
+        raise UsageError(f"KEYLEASH_GIT_TIMEOUT: '{text}' is not a number of seconds from 1 to 86400")
+    return float(text)
+
+
+def _hung(command: str, limit: float) -> str:
+    return (
+        f"git {command} did not answer within {limit:.0f} seconds and was ended, so nothing is known to be clean; "
+        f"try it by hand ('git status'), or give it longer: KEYLEASH_GIT_TIMEOUT=SECONDS"
+    )
 
 
 def reason(stderr: bytes) -> str:
@@ -182,7 +227,8 @@ def find(path: str) -> Repository | None:
 
 def of_hook() -> Repository:
     """Return the repository in which git runs this hook, with the index and objects that git named."""
-    result = _run(["git", *_SAFE, "rev-parse", "--absolute-git-dir", "--show-toplevel"])
+    command = ["git", *_SAFE, "rev-parse", "--absolute-git-dir", "--show-toplevel"]
+    result = _run(command, limit=patience(HOOK_PATIENCE))
     if result.returncode:
         raise UsageError("the hook runs inside a git repository; here is none (use 'keyleash scan PATH' for a folder)")
     git_dir, top = (os.fsdecode(line) for line in result.stdout.splitlines()[:2])
@@ -192,7 +238,7 @@ def of_hook() -> Repository:
             kept.append((name, os.path.abspath(os.environ[name])))
     if "GIT_ALTERNATE_OBJECT_DIRECTORIES" in os.environ:
         kept.append(("GIT_ALTERNATE_OBJECT_DIRECTORIES", os.environ["GIT_ALTERNATE_OBJECT_DIRECTORIES"]))
-    return Repository(git_dir, top, tuple(kept))
+    return Repository(git_dir, top, tuple(kept), hook=True)
 
 
 def _git_dir(dot_git: str) -> str:

@@ -62,11 +62,8 @@ class Groups:
         self._show_secrets = show_secrets
         self._groups: dict[tuple[str, bytes], _Group] = {}
 
-    def add(self, match: Match, chunk: Chunk, blob: Blob) -> None:
-        self.put(match, location(match, chunk, blob))
-
     def put(self, match: Match, where: Location) -> None:
-        """Take a match whose place is already told in lines and columns."""
+        """Take a match with its place."""
         group = self._groups.get((match.rule.id, match.secret))
         if group is None:
             group = self._groups[match.rule.id, match.secret] = _Group(match)

@@ -173,7 +173,11 @@ Item = Blob | Skipped | Coverage
 
 
 class Source(Protocol):
-    """Something that yields blobs."""
+    """Something that yields blobs.
+
+    One that compares with something older may have a method `older() -> Iterator[Blob]`: what
+    stood there before. It is called when something was found; a credential in it is no news.
+    """
 
     def items(self) -> Iterator[Item]:
         """Yield blobs, and what was skipped, and counts of what was covered."""

@@ -44,18 +44,21 @@ def scan(
     coverage = Coverage()
     places: dict[str, Origin] = {}
     for source in sources:
+        found: list[Found] = []
         for item in source.items():
             if isinstance(item, Found):
                 groups.put(item.match, item.location)
             elif isinstance(item, Blob):
                 for match, chunk in _news(item, engine, rules, skipped):
-                    groups.add(match, chunk, item)
+                    found.append(Found(match, location(match, chunk, item)))
             elif isinstance(item, Skipped):
                 skipped[item] = None
             else:
                 coverage = coverage.plus(item)
                 if advance:
                     advance(coverage)
+        for one in _unknown(found, source, engine, rules, excluded):
+            groups.put(one.match, one.location)
         unknown = (groups.blobs() | {one.blob for one in skipped if one.blob}) - places.keys()
         if unknown:
             places.update(source.attribute(unknown))
@@ -165,6 +168,25 @@ def _news(blob: Blob, engine: Engine, rules: RuleSet, skipped: dict[Skipped, Non
     for match, chunk in found:
         if (match.rule.id, match.secret) not in known:
             yield match, chunk
+
+
+def _unknown(
+    found: Sequence[Found], source: Source, engine: Engine, rules: RuleSet, excluded: Callable[[str], bool] | None
+) -> Sequence[Found]:
+    """Return what was found less the credentials that stand in what the source calls older."""
+    older: Callable[[], Iterator[Blob]] | None = getattr(source, "older", None)
+    news = {(one.match.rule.id, one.match.secret) for one in found}
+    if not news or older is None:
+        return found
+    for blob in older():
+        if blob.origin.path is not None and excluded and excluded(blob.origin.path):
+            continue  # nobody looked there
+        for result in matches(blob, engine, rules):
+            if not isinstance(result, Skipped):
+                news.discard((result[0].rule.id, result[0].secret))
+        if not news:
+            break
+    return [one for one in found if (one.match.rule.id, one.match.secret) in news]
 
 
 class _Seen:

@@ -1,4 +1,4 @@
-"""`keyleash hook`: what pre-commit, or git itself, runs before a commit is made.
+"""`keyleash hook`: what pre-commit, or git itself, runs before a commit is made or a push is sent.
 
 Start-up time is what a hook costs, so this path imports no more than the scan of a few
 staged files needs.
@@ -9,20 +9,26 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Mapping
 
 from scanner import baseline, config, gitcommand
-from scanner.gitcommand import Repository
+from scanner.errors import UsageError
+from scanner.gitcommand import Repository, entries
 from scanner.model import Source
 from scanner.pipeline import scan
 from scanner.rules import load_builtin
 from scanner.sources.staged import Range, Staged
+
+NOTHING = """\
+nothing is staged, so there was nothing to scan; 'git add' first, or scan the files as they are:
+'pre-commit run --all-files', or without pre-commit 'keyleash scan'"""
 
 
 def run(options: argparse.Namespace) -> int:
     """Scan what the hook is about and return the exit code; a message only when something is wrong."""
     repository = gitcommand.of_hook()
     settings = config.load(options.config, repository.work_tree)
-    source, what = _choose(repository, options.files)
+    source, what = _choose(repository, options)
     accepting = baseline.chosen(repository.work_tree, settings.baseline, file=options.baseline, off=options.no_baseline)
     report = scan([source], settings.rules(load_builtin()), key=accepting.key, excluded=settings.excluded())
     report = accepting.applied(report)._replace(fail_on=settings.threshold("hook"))
@@ -37,23 +43,76 @@ def run(options: argparse.Namespace) -> int:
     return 1 if report.blocking else 2 if report.skipped else 0
 
 
-def _choose(repository: Repository, files: list[str]) -> tuple[Source, str]:
+def _choose(repository: Repository, options: argparse.Namespace) -> tuple[Source, str]:
     """Return the source, and what is stopped when it holds a credential.
 
-    pre-commit names the two ends of a range in its environment. Files that are not staged
-    were named by hand or by `--all-files`, and are scanned as they are.
+    pre-commit hands over a push, or the two ends of a range, in its environment.
     """
+    if options.stage == "commit-msg":
+        return _message(repository, options.files), "message"
+    if options.stage == "pre-push" or "PRE_COMMIT_LOCAL_BRANCH" in os.environ:
+        return _push(repository, options.files, os.environ)
     ends = os.environ.get("PRE_COMMIT_FROM_REF"), os.environ.get("PRE_COMMIT_TO_REF")
     if ends[0] and ends[1]:
-        what = "push" if os.environ.get("PRE_COMMIT_REMOTE_NAME") else "run"
-        return Range(repository, repository.resolve(ends[0]), repository.resolve(ends[1])), what
+        return Range(repository, repository.resolve(ends[0]), repository.resolve(ends[1])), "run"
+    return _files(repository, options.files)
+
+
+def _files(repository: Repository, files: list[str]) -> tuple[Source, str]:
+    """Return what is staged of the named files, or of all.
+
+    git names the index of a commit in the environment. Without that somebody runs the hook by
+    hand, and files that are not staged, or changed since, are meant as they are: `--all-files`.
+    """
+    committing = "GIT_INDEX_FILE" in os.environ
+    if not files:
+        staged = Staged(repository)
+        if not committing and staged.is_empty():
+            raise UsageError(NOTHING)
+        return staged, "commit"
     names = tuple(name for name in _relative(repository, files) if not _is_folder(repository, name))  # of submodules
-    staged = Staged(repository, frozenset(names) if files else None)
-    if set(names) <= staged.names() or staged.merging:
+    staged = Staged(repository, frozenset(names))
+    if staged.merging or (set(names) <= staged.names() and (committing or not _changed(repository) & set(names))):
         return staged, "commit"
     from scanner.sources.tree import WorkTree
 
     return WorkTree(repository, names=names), "run"
+
+
+def _push(repository: Repository, arguments: list[str], environment: Mapping[str, str]) -> tuple[Source, str]:
+    """Return what a push brings: git says it on standard input, pre-commit in the environment.
+
+    Where the remote has nothing yet, pre-commit names no older end, only the branch.
+    """
+    from scanner.sources.pushed import Push, Update, here, read_updates
+
+    branch, new = environment.get("PRE_COMMIT_LOCAL_BRANCH"), environment.get("PRE_COMMIT_TO_REF")
+    if branch:
+        new = here(repository, new or branch)
+        update = Update(new, environment.get("PRE_COMMIT_FROM_REF") or "0" * len(new))
+        return Push(repository, (update,), environment.get("PRE_COMMIT_REMOTE_NAME", "")), "push"
+    old = environment.get("PRE_COMMIT_FROM_REF")
+    if old and new:
+        return Range(repository, repository.resolve(old), repository.resolve(new)), "run"
+    if not arguments:
+        raise UsageError(
+            "the pre-push stage is run by 'git push', or by hand with the two ends of a range: "
+            "pre-commit run --hook-stage pre-push --from-ref A --to-ref B"
+        )
+    return Push(repository, read_updates(sys.stdin.buffer.read()), arguments[0]), "push"
+
+
+def _message(repository: Repository, files: list[str]) -> Source:
+    from scanner.sources.message import Message
+
+    if len(files) != 1:
+        raise UsageError("the commit-msg stage takes one FILE, which git names: the one with the message")
+    return Message(files[0])
+
+
+def _changed(repository: Repository) -> set[str]:
+    """Return the names of the files that differ from the index."""
+    return {os.fsdecode(name) for name in entries(repository.run("diff-files", "--name-only", "-z"))}
 
 
 def _is_folder(repository: Repository, name: str) -> bool:

@@ -46,6 +46,8 @@ def _nameless(where: Location) -> str:
     origin = where.origin
     if origin.commit:
         return f"{origin.via} of {origin.commit[:12]}"
+    if not where.blob:
+        return origin.via
     return f"object {(where.blob or '?')[:12]}"
 
 

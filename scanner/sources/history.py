@@ -17,6 +17,7 @@ from scanner.sources.fate import told
 from scanner.sources.names import described, file_names, ref_names
 from scanner.sources.narrow import Narrow, said
 from scanner.sources.objects import Wanted, read_many
+from scanner.sources.objectstore import object_store
 from scanner.sources.walk import ARGUMENTS, Walk, picked
 
 VIA = {"blob": "history", "commit": "commit message", "tag": "tag message"}
@@ -73,7 +74,7 @@ class History(NamedTuple):
 
     def _missing(self) -> Iterator[Item]:
         """Count the objects that a partial clone has left with its remote."""
-        if not self.repository.is_partial():
+        if not object_store(self.repository).is_partial():
             return
         arguments = ("rev-list", "--objects", "--no-object-names", "--all", "--reflog", "--missing=print")
         missing = 0

@@ -2,22 +2,35 @@
 
 Both are lists of changes, and both are read the same way: the new version of a file
 whole, because a credential is often two lines of which one was touched, and the versions
-it replaces, because what these already have is no news.
+it replaces, because what these already have is no news. No news either is what stands
+elsewhere in the commit that all this is built on: it was copied or moved.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping
+import stat
+import subprocess
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import partial
+from itertools import islice
 from typing import NamedTuple
 
+from scanner.errors import GitError
 from scanner.gitcommand import Repository, entries
-from scanner.model import Coverage, Item, Origin, Skipped
+from scanner.model import Blob, Coverage, Item, Origin, Skipped
 from scanner.sources.objects import Wanted, read_many, read_one
+
+OLDER_BYTES = 256 * 1024 * 1024
+"""How much of the files of an older commit is searched for what was found; the small ones first."""
 
 _NO_OBJECT = frozenset("0")
 _GITLINK = "160000"
+_BATCH = 2000  # commits
+_READ = 1 << 20
+_RECORD = b"\0\0commit "
+_LOG = ("log", "--reverse", "--topo-order", "-c", "--root", "--raw", "-z", "--no-abbrev", "-M", "--diff-filter=d",
+        "--encoding=UTF-8", "--format=%x00%x00commit %H%x00%an <%ae>%x00%aI%x00", "--stdin")  # fmt: skip
 
 
 class Change(NamedTuple):
@@ -53,26 +66,48 @@ class Staged(NamedTuple):
     def changes(self) -> list[Change]:
         """Return the files whose staged version differs from that of every parent."""
         found = {change.path: change for change in _raw(self._against("HEAD"))}
-        if self.merging:
-            with open(os.path.join(self.repository.git_dir, "MERGE_HEAD"), encoding="ascii") as file:
-                parents = file.read().split()
-            for parent in parents:
-                changed = {change.path: change for change in _raw(self._against(parent))}
-                found = {
-                    path: change._replace(before=change.before + changed[path].before)
-                    for path, change in found.items()
-                    if path in changed
-                }
+        for parent in self._merged():
+            changed = {change.path: change for change in _raw(self._against(parent))}
+            found = {
+                path: change._replace(before=change.before + changed[path].before)
+                for path, change in found.items()
+                if path in changed
+            }
         return [change for change in found.values() if self.only is None or change.path in self.only]
+
+    def older(self) -> Iterator[Blob]:
+        """Yield the files of the parents of the commit to be."""
+        return tree_blobs(self.repository, [*self._merged(), "HEAD"])
+
+    def _merged(self) -> list[str]:
+        """Return the commits that are being merged."""
+        if not self.merging:
+            return []
+        handle = os.open(self._merge_head, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        try:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                raise GitError(f"{self._merge_head}: is no file, so the parents of the merge are not known")
+            return os.read(handle, 1 << 20).decode("ascii", "replace").split()
+        finally:
+            os.close(handle)
+
+    @property
+    def _merge_head(self) -> str:
+        return os.path.join(self.repository.git_dir, "MERGE_HEAD")
 
     @property
     def merging(self) -> bool:
         """Whether the next commit will be a merge."""
-        return os.path.exists(os.path.join(self.repository.git_dir, "MERGE_HEAD"))
+        return os.path.exists(self._merge_head)
 
     def names(self) -> set[str]:
         """Return the paths of all that differs from HEAD in the index."""
         return {change.path for change in _raw(self._against("HEAD"))}
+
+    def is_empty(self) -> bool:
+        """Whether nothing at all is staged, no deletion either."""
+        same = self.repository.attempt("diff-index", "--cached", "--quiet", "HEAD").returncode
+        return same == 0 or (same > 1 and not self.repository.run("ls-files", "-z"))
 
     def _against(self, parent: str) -> bytes:
         arguments = ("diff-index", "--cached", "--raw", "-z", "--no-abbrev", "-M", "--diff-filter=d")
@@ -96,33 +131,93 @@ class Range(NamedTuple):
 
     def items(self) -> Iterator[Item]:
         """Yield each new version once, with the oldest commit that brought it."""
-        log = self.repository.run(
-            "log", "--reverse", "--topo-order", "-c", "--root", "--raw", "-z", "--no-abbrev", "-M", "--diff-filter=d",
-            "--encoding=UTF-8",
-            "--format=%x00%x00commit %H%x00%an <%ae>%x00%aI%x00", f"{self.old}..{self.new}",
-            *(f"^{other}" for other in self.others),
-        )  # fmt: skip
+        empty = True
+        for item in commits(self.repository, [self.new, *(f"^{other}" for other in (self.old, *self.others))]):
+            empty = empty and not (isinstance(item, Coverage) and item.commits)
+            yield item
+        if empty:
+            yield Skipped(f"{self.old}..{self.new}", "the range is empty: there was no commit to scan")
+
+    def older(self) -> Iterator[Blob]:
+        """Yield the files of the older ends."""
+        return tree_blobs(self.repository, [self.old, *self.others])
+
+    def attribute(self, ids: Collection[str]) -> Mapping[str, Origin]:
+        return {}
+
+
+def commits(repository: Repository, revisions: Iterable[str]) -> Iterator[Item]:
+    """Yield what commits brought against their parents, and their messages; each new version of a path once.
+
+    `revisions` are ids of commits, those with `^` before them for what is known already.
+    """
+    seen: set[tuple[str, str]] = set()
+    for records in _batches(_log(repository, revisions)):
         wanted: list[Wanted] = []
         before: dict[tuple[str, str], tuple[str, ...]] = {}
-        commits = 0
-        for record in log.split(b"\0\0commit ")[1:]:
+        for record in records:
             id, author, date, listing = record.split(b"\0", 3)
-            commits += 1
             origin = Origin(
                 "commit range", None, None, id.decode(), author.decode("utf-8", "replace"), date.decode("ascii", "replace")
             )
             for change in _raw(listing.lstrip(b"\n\0")):
-                if change.id and (change.id, change.path) not in before:
+                if change.id and (change.id, change.path) not in seen:
+                    seen.add((change.id, change.path))
                     before[change.id, change.path] = change.before
                     wanted.append(Wanted(change.id, origin._replace(path=change.path)))
             wanted.append(Wanted(id.decode(), origin._replace(via="commit message")))
-        yield Coverage(commits=commits, files=len(before))
-        yield from _blobs(self.repository, wanted, before)
-        if not commits:
-            yield Skipped(f"{self.old}..{self.new}", "the range is empty: there was no commit to scan")
+        yield Coverage(commits=len(records), files=len(before))
+        yield from _blobs(repository, wanted, before)
 
-    def attribute(self, ids: Collection[str]) -> Mapping[str, Origin]:
-        return {}
+
+def _log(repository: Repository, revisions: Iterable[str]) -> Iterator[bytes]:
+    """Yield git's record of each commit, the oldest first."""
+    with repository.open(*_LOG, stdin=subprocess.PIPE) as process:
+        assert process.stdin
+        assert process.stdout
+        with process.stdin as pipe:
+            pipe.write("".join(f"{revision}\n" for revision in revisions).encode())
+        rest = b""
+        while data := process.stdout.read(_READ):
+            *whole, rest = (rest + data).split(_RECORD)
+            yield from filter(None, whole)
+        if rest:
+            yield rest
+        if process.wait():
+            raise GitError(f"{repository.name}: git cannot list the commits; 'git fsck' may say why")
+
+
+def _batches(records: Iterator[bytes]) -> Iterator[list[bytes]]:
+    """Yield records in lists of a bounded size: a first push brings a whole history."""
+    while batch := list(islice(records, _BATCH)):
+        yield batch
+
+
+def tree_blobs(repository: Repository, revisions: Iterable[str]) -> Iterator[Blob]:
+    """Yield the files of commits, each version once, the small ones first, up to `OLDER_BYTES` in all.
+
+    A commit that cannot be listed, as before the first one, has none.
+    """
+    left = OLDER_BYTES
+    wanted: dict[str, Wanted] = {}
+    for size, id, path in sorted(one for revision in revisions for one in _listed(repository, revision)):
+        left -= 0 if id in wanted else size
+        if left < 0:
+            break
+        wanted.setdefault(id, Wanted(id, Origin("older", path)))
+    for found in read_many(repository, wanted.values()):
+        if not isinstance(found, Skipped):
+            yield found[1]
+
+
+def _listed(repository: Repository, revision: str) -> Iterator[tuple[int, str, str]]:
+    """Yield size, id and path of each file of a commit."""
+    listing = repository.attempt("ls-tree", "-r", "-l", "-z", "--full-tree", revision)
+    for entry in entries(listing.stdout):
+        said, _, path = entry.partition(b"\t")
+        _, kind, id, size = said.decode("ascii").split()
+        if kind == "blob" and size.isdecimal():
+            yield int(size), id, os.fsdecode(path)
 
 
 def _blobs(repository: Repository, wanted: list[Wanted], before: Mapping[tuple[str, str], tuple[str, ...]]) -> Iterator[Item]:
