@@ -95,6 +95,16 @@ examples:
   keyleash baseline prune                               remove what has expired or is gone
   keyleash baseline import .gitleaksignore .secrets.baseline
 """
+_INSTALL_EXAMPLES = """\
+Writes pre-commit, commit-msg and pre-push into the folder in which git looks for hooks. A hook that is there goes on
+running, before ours; 'keyleash uninstall' puts it back as it was. In a folder that the team shares through the
+repository (Husky, or core.hooksPath within the work tree) a few lines are put into the hook that is there.
+
+examples:
+  keyleash install
+  keyleash install --stage pre-push ~/site
+  keyleash doctor
+"""
 _RULES_EXAMPLES = """\
 examples:
   keyleash rules list
@@ -266,6 +276,25 @@ def _add_baseline(commands: argparse._SubParsersAction[_Parser]) -> None:
             action.add_argument("--expires", metavar="DAY", help="the last day it is accepted: 2027-01-31, or 90d from now")
 
 
+def _add_install(commands: argparse._SubParsersAction[_Parser]) -> None:
+    install = _add(commands, "install", "write the hooks of git into a clone, for those without pre-commit", _INSTALL_EXAMPLES)
+    install.add_argument("path", nargs="?", default=".", metavar="PATH", help="the clone (default: the one around here)")
+    install.add_argument("--stage", action="append", dest="stages", choices=("pre-commit", "commit-msg", "pre-push"),
+                         help="only this hook (repeatable; default: all three)")  # fmt: skip
+    install.add_argument("--shared", action="store_true", help="also where core.hooksPath is one folder for all repositories")
+
+
+def _add_uninstall(commands: argparse._SubParsersAction[_Parser]) -> None:
+    uninstall = _add(commands, "uninstall", "take the hooks out again, and put back what was there before", "")
+    uninstall.add_argument("path", nargs="?", default=".", metavar="PATH", help="the clone (default: the one around here)")
+
+
+def _add_doctor(commands: argparse._SubParsersAction[_Parser]) -> None:
+    epilog = "exit codes: 0 commits are guarded, 1 they are not, 2 wrong use\n"
+    doctor = _add(commands, "doctor", "say whether a clone is really protected, and why not", epilog)
+    doctor.add_argument("path", nargs="?", default=".", metavar="PATH", help="the clone (default: the one around here)")
+
+
 def _add_version(commands: argparse._SubParsersAction[_Parser]) -> None:
     commands.add_parser("version", help="show the version, the engine, the number of rules and their digest")
 
@@ -273,6 +302,9 @@ def _add_version(commands: argparse._SubParsersAction[_Parser]) -> None:
 COMMANDS = {
     "scan": _add_scan,
     "hook": _add_hook,
+    "install": _add_install,
+    "uninstall": _add_uninstall,
+    "doctor": _add_doctor,
     "ci": _add_ci,
     "rules": _add_rules,
     "config": _add_config,
@@ -293,6 +325,14 @@ def run(arguments: Sequence[str]) -> int:
         from scanner.commands import hook
 
         return hook.run(options)
+    if options.command in ("install", "uninstall"):
+        from scanner.commands import install
+
+        return install.run(options)
+    if options.command == "doctor":
+        from scanner.commands import doctor
+
+        return doctor.run(options)
     if options.command == "baseline":
         from scanner.commands import baseline
 

@@ -1,0 +1,132 @@
+"""`keyleash install` and `keyleash uninstall`: the hooks of a clone, without pre-commit.
+
+Whatever hook is there is kept and goes on running; taking Keyleash out puts it back as
+it was, to the byte and the mode.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import stat
+import sys
+
+from scanner import gitcommand
+from scanner.commands import hookfiles
+from scanner.commands.hookfiles import KEPT, LEGACY, STAGES, Place
+from scanner.errors import UsageError
+from scanner.gitcommand import Repository
+from scanner.sinks.escape import visible
+
+
+def run(options: argparse.Namespace) -> int:
+    """Carry out either command and return 0."""
+    repository = clone(options.path)
+    place = hookfiles.place(repository)
+    if options.command == "uninstall":
+        return _uninstall(place)
+    _check(place, shared=options.shared)
+    for stage in options.stages or STAGES:
+        _install(place, stage)
+    print("'keyleash doctor' says whether this clone is protected; 'keyleash uninstall' takes all of it out again.")
+    return 0
+
+
+def clone(path: str) -> Repository:
+    """Return the repository around a path. Raises `UsageError` where there is none."""
+    if not os.path.isdir(path):
+        raise UsageError(f"{path}: there is no such folder")
+    repository = gitcommand.find(path)
+    if repository is None:
+        raise UsageError(f"{path}: is not in a git repository; hooks belong to one")
+    return repository
+
+
+def _check(place: Place, *, shared: bool) -> None:
+    if os.path.exists(place.folder) and not os.path.isdir(place.folder):
+        raise UsageError(
+            f"core.hooksPath is {place.folder} (set in {place.setting}), which switches all hooks off; unset it first"
+        )
+    if place.scope not in ("", "local", "worktree") and not shared:
+        raise UsageError(
+            f"core.hooksPath is {place.folder} (set in {place.setting}), which all your repositories share: "
+            "'keyleash install --shared' writes there, for all of them"
+        )
+
+
+def _install(place: Place, stage: str) -> None:
+    file = place.file(stage)
+    content = hookfiles.read(file)
+    if content is not None and (hookfiles.is_ours(content) or hookfiles.has_lines(content)):
+        if hookfiles.is_ours(content):
+            hookfiles.write(file, hookfiles.script(stage, sys.executable), 0o755)
+        _say(f"{file}: is installed")
+    elif place.shared:
+        _share(file, stage, content, husky=place.husky)
+    else:
+        kept = _keep(file) if os.path.lexists(file) else ""
+        hookfiles.write(file, hookfiles.script(stage, sys.executable), 0o755)
+        _say(f"{file}: installed{kept}")
+
+
+def _share(file: str, stage: str, content: bytes | None, *, husky: bool) -> None:
+    lines = hookfiles.with_lines(stage, content)
+    if lines is None:
+        raise UsageError(
+            f"{file}: is no shell script; have it run 'keyleash hook --stage {stage}' with its arguments and input"
+        )
+    mode = stat.S_IMODE(os.stat(file).st_mode) if content is not None else 0o644 if husky else 0o755
+    hookfiles.write(os.path.realpath(file), lines, mode)
+    _say(f"{file}: runs 'keyleash hook' first now; commit it, and whoever clones needs keyleash on PATH")
+
+
+def _keep(file: str) -> str:
+    """Put the hook that is there aside, and say so."""
+    kept = file + KEPT
+    if os.path.lexists(kept):
+        raise UsageError(
+            f"{kept}: is there already, beside another hook {os.path.basename(file)}; remove the one you do not need"
+        )
+    runs = os.access(file, os.X_OK)
+    os.rename(file, kept)
+    return (
+        f"; the hook that was there runs first ({kept})" if runs else f"; {kept} was not executable, so it is kept and not run"
+    )
+
+
+def _uninstall(place: Place) -> int:
+    folders = dict.fromkeys((os.path.dirname(place.file("pre-commit")), place.folder, place.usual))
+    files = [os.path.join(folder, stage + ending) for folder in folders for stage in STAGES for ending in ("", LEGACY)]
+    if not sum(map(_remove, files)):
+        print("Nothing of Keyleash is installed here.")
+    return 0
+
+
+def _remove(file: str) -> bool:
+    """Take our hook or lines out of a file; return whether there were any."""
+    content = hookfiles.read(file)
+    if content is None or not (hookfiles.is_ours(content) or hookfiles.has_lines(content)):
+        return False
+    if hookfiles.has_lines(content) and not hookfiles.is_ours(content):
+        rest = hookfiles.without_lines(content)
+        if rest is not None:
+            hookfiles.write(os.path.realpath(file), rest, stat.S_IMODE(os.stat(file).st_mode))
+        else:
+            os.unlink(file)
+        _say(f"{file}: {'our lines are out' if rest is not None else 'removed'}")
+        return True
+    os.unlink(file)
+    kept = file.removesuffix(LEGACY) + KEPT
+    if not os.path.lexists(kept):
+        _say(f"{file}: removed")
+    elif file.endswith(LEGACY) and b"generated by pre-commit" in (hookfiles.read(kept) or b""):
+        os.unlink(kept)  # pre-commit has written its own hook anew since
+        _say(f"{file}: removed")
+    else:
+        os.rename(kept, file)
+        _say(f"{file}: what was here before is back")
+    return True
+
+
+def _say(line: str) -> None:
+    print(visible(line))
