@@ -5,6 +5,7 @@ Nothing that looks like a live credential stands in a test: each is built when i
 
 from __future__ import annotations
 
+import fcntl
 import os
 import random
 import subprocess
@@ -168,3 +169,53 @@ def keyleash(
 
 def rule_ids(report: Report) -> list[str]:
     return sorted(finding.rule.id for finding in report.findings)
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A git repository of this source tree as it stands, for pre-commit to install from, once for all test processes."""
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+    os.environ["PRE_COMMIT_HOME"] = str(root / "pre-commit")
+    with open(root / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (root / "ours").exists():
+            clone = Repo(root / "ours")
+            listing = subprocess.run(
+                ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+                cwd=ROOT, capture_output=True, check=True,
+            )  # fmt: skip
+            for name in filter(None, listing.stdout.decode().split("\0")):
+                if (ROOT / name).is_file():
+                    clone.write(name, (ROOT / name).read_bytes())
+            clone.git("add", "-A")
+            clone.git("commit", "-q", "-m", "as it stands")
+            (clone.path / ".git" / "whole").touch()
+        assert (root / "ours" / ".git" / "whole").exists()
+    return root / "ours"
+
+
+class Team(Repo):
+    """A repository with our hook installed by pre-commit."""
+
+    def pre_commit(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "pre_commit", *arguments], cwd=self.path, capture_output=True, text=True, check=False
+        )
+
+    def try_commit(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["git", "commit", "-m", "a change", *arguments], cwd=self.path, capture_output=True, text=True, check=False
+        )
+
+
+@pytest.fixture
+def team(installed: Path, tmp_path: Path) -> Team:
+    team = Team(tmp_path / "team")
+    rev = subprocess.run(["git", "rev-parse", "HEAD"], cwd=installed, capture_output=True, text=True, check=True).stdout.strip()
+    config = f"repos:\n  - repo: {installed}\n    rev: {rev}\n    hooks:\n      - id: keyleash\n"
+    team.stage(".pre-commit-config.yaml", config)
+    result = team.pre_commit("install")
+    assert result.returncode == 0, result.stdout + result.stderr
+    return team

@@ -8,56 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-from tests.conftest import ROOT, Repo, Secrets, keyleash
-
-
-@pytest.fixture(scope="module")
-def ours(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A git repository of this source tree as it stands, for pre-commit to install from."""
-    clone = Repo(tmp_path_factory.mktemp("ours") / "keyleash")
-    listing = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True
-    )
-    for name in filter(None, listing.stdout.decode().split("\0")):
-        if (ROOT / name).is_file():
-            clone.write(name, (ROOT / name).read_bytes())
-    clone.git("add", "-A")
-    clone.git("commit", "-q", "-m", "as it stands")
-    return clone.path
-
-
-class Team(Repo):
-    """A repository with our hook installed by pre-commit."""
-
-    def pre_commit(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "pre_commit", *arguments], cwd=self.path, capture_output=True, text=True, check=False
-        )
-
-    def try_commit(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            ["git", "commit", "-m", "a change", *arguments], cwd=self.path, capture_output=True, text=True, check=False
-        )
-
-
-@pytest.fixture(scope="module")
-def installed(ours: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the environment that pre-commit has built for the hook."""
-    os.environ["PRE_COMMIT_HOME"] = str(tmp_path_factory.mktemp("pre-commit"))
-    return ours
-
-
-@pytest.fixture
-def team(installed: Path, tmp_path: Path) -> Team:
-    team = Team(tmp_path / "team")
-    rev = subprocess.run(["git", "rev-parse", "HEAD"], cwd=installed, capture_output=True, text=True, check=True).stdout.strip()
-    config = f"repos:\n  - repo: {installed}\n    rev: {rev}\n    hooks:\n      - id: keyleash\n"
-    team.stage(".pre-commit-config.yaml", config)
-    result = team.pre_commit("install")
-    assert result.returncode == 0, result.stdout + result.stderr
-    return team
+from tests.conftest import ROOT, Repo, Secrets, Team, keyleash
 
 
 def test_the_three_files_of_a_team_are_refused(team: Team, secrets: Secrets) -> None:

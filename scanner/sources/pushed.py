@@ -20,7 +20,7 @@ _NO_OBJECT = frozenset("0")
 _TAGS_DEEP = 10
 """How many tags of tags are followed."""
 
-_BOUNDARIES = 50
+_OLDER = 50
 """How many commits of the remote are searched for what was found."""
 
 
@@ -51,14 +51,15 @@ class Push(NamedTuple):
             yield from commits(self.repository, self._revisions(pushed.commits))
 
     def older(self) -> Iterator[Blob]:
-        """Yield the files of the commits that the remote has, next below the pushed ones and at the ends of the refs."""
+        """Yield the files of commits that the remote has: the ends of the refs, what is below the pushed ones, and more."""
         pushed = _peel(self.repository, [update.new for update in self.updates if not set(update.new) <= _NO_OBJECT])
-        listing = self.repository.run(
-            "rev-list", "--boundary", "--stdin",
-            stdin="".join(f"{revision}\n" for revision in self._revisions(pushed.commits)).encode(),
-        ).decode()  # fmt: skip
-        below = [line[1:] for line in listing.splitlines() if line.startswith("-")]
-        return tree_blobs(self.repository, list(dict.fromkeys([*self._ends(), *below]))[:_BOUNDARIES])
+        below = []
+        if pushed.commits:
+            revisions = "".join(f"{revision}\n" for revision in self._revisions(pushed.commits))
+            listing = self.repository.run("rev-list", "--boundary", "--stdin", stdin=revisions.encode())
+            below = [line[1:] for line in listing.decode().splitlines() if line.startswith("-")]
+        known = dict.fromkeys([*self._ends(), *below, *self._fetched()])
+        return tree_blobs(self.repository, list(known)[:_OLDER])
 
     def attribute(self, ids: Collection[str]) -> Mapping[str, Origin]:
         return {}

@@ -29,8 +29,9 @@ _GITLINK = "160000"
 _BATCH = 2000  # commits
 _READ = 1 << 20
 _RECORD = b"\0\0commit "
-_LOG = ("log", "--reverse", "--topo-order", "-c", "--root", "--raw", "-z", "--no-abbrev", "-M", "--diff-filter=d",
-        "--encoding=UTF-8", "--format=%x00%x00commit %H%x00%an <%ae>%x00%aI%x00", "--stdin")  # fmt: skip
+# No --diff-filter, with which git leaves out a commit that has nothing to show, and so its message.
+_LOG = ("log", "--reverse", "--topo-order", "-c", "--root", "--raw", "-z", "--no-abbrev", "-M", "--encoding=UTF-8",
+        "--format=%x00%x00commit %H%x00%an <%ae>%x00%aI%x00", "--stdin")  # fmt: skip
 
 
 class Change(NamedTuple):
