@@ -386,6 +386,11 @@ def _complain(line: str) -> None:
     print("\n".join(visible(part) for part in line.split("\n")), file=sys.stderr)
 
 
+def _terminated(number: int, frame: object) -> NoReturn:
+    """End as for Ctrl-C, so that what was started (git, processes) and half-written files are ended, too."""
+    raise SystemExit(128 + number)
+
+
 def entry() -> NoReturn:
     """What the installed command calls: `main`, and for a hook an end without Python's tidying up.
 
@@ -393,6 +398,7 @@ def entry() -> NoReturn:
     """
     sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - whoever closed it wants none
     if sys.argv[1:2] != ["hook"]:
+        signal.signal(signal.SIGTERM, _terminated)
         sys.exit(main())
     gc.disable()
     code = main()

@@ -14,6 +14,7 @@ from typing import IO, NamedTuple
 from scanner.gitcommand import Repository, reason
 from scanner.model import Coverage, Item, Origin, Skipped
 from scanner.sources.fate import told
+from scanner.sources.linefeeds import uncut
 from scanner.sources.names import described, file_names, ref_names
 from scanner.sources.narrow import Narrow, said
 from scanner.sources.objects import Wanted, read_many
@@ -107,6 +108,7 @@ class History(NamedTuple):
                 _place(process.stdout, wanted, places)
         for id in wanted - places.keys():
             places[id] = Origin("history, unreachable")
+        places.update(uncut(self.repository, places))
         return told(self.repository, dict(zip(places, described(self.repository, list(places.values())), strict=True)))
 
 

@@ -2,7 +2,8 @@
 
 A pool of the standard library gives up all tasks when one process dies, and its processes
 outlive a parent that is killed. Here a process ends as soon as the parent's end of its
-pipe is closed, for whatever reason that is.
+pipe is closed, for whatever reason that is; and on Linux the kernel ends it with its
+parent, for a process within a long call of a library listens to nothing.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ Start = Callable[[], Callable[[Any], Any]]
 START_METHOD = "fork" if sys.platform == "linux" else "spawn"
 """A forked process has the headers of the packs at once, and needs no `__main__` that can be imported."""
 
+_PR_SET_PDEATHSIG = 1
 _AHEAD = 2  # tasks that a process has at hand, so that it need not wait for the next
 
 
@@ -57,11 +59,13 @@ class _Crew:
     def __init__(self, start: Start, jobs: int) -> None:
         context: Any = multiprocessing.get_context(START_METHOD)
         self._members: dict[Connection, Any] = {}
+        # The kernel takes the thread that started a process for its parent, and another thread may end long before us.
+        parent = os.getpid() if threading.current_thread() is threading.main_thread() else None
         for _ in range(jobs):
             ours, theirs = context.Pipe()
             # A forked process inherits our ends of all pipes; it must not keep them open.
             inherited = [*self._members, ours] if START_METHOD == "fork" else []
-            process = context.Process(target=_serve, args=(theirs, inherited, start), daemon=True)
+            process = context.Process(target=_serve, args=(theirs, inherited, start, parent), daemon=True)
             process.start()
             theirs.close()
             self._members[ours] = process
@@ -118,7 +122,9 @@ class _Crew:
             pipe.close()
 
 
-def _serve(pipe: Connection, inherited: list[Connection], start: Start) -> None:
+def _serve(pipe: Connection, inherited: list[Connection], start: Start, parent: int | None) -> None:
+    if parent is not None and sys.platform == "linux":
+        _end_with(parent)
     for other in inherited:
         other.close()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
@@ -138,6 +144,18 @@ def _serve(pipe: Connection, inherited: list[Connection], start: Start) -> None:
             pipe.send((number, result))
         except OSError:
             os._exit(1)
+
+
+def _end_with(parent: int) -> None:
+    """Have the kernel kill this process when its parent has ended (source: prctl(2), PR_SET_PDEATHSIG)."""
+    import ctypes
+
+    try:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    except (OSError, AttributeError):
+        return  # the pipe tells of it, too
+    if os.getppid() != parent:
+        os._exit(1)  # it ended before
 
 
 def _listen(pipe: Connection, tasks: queue.SimpleQueue[tuple[int, Any]]) -> None:

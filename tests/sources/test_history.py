@@ -7,7 +7,9 @@ from pathlib import Path
 
 from scanner import gitcommand
 from scanner.model import Report
-from scanner.pipeline import scan
+from scanner.pipeline import scan, sight
+from scanner.rules import load_builtin
+from scanner.sources.fasthistory import FastHistory
 from scanner.sources.history import History
 from tests.conftest import Repo, Secrets, rule_ids
 
@@ -18,6 +20,13 @@ def history(repo: Repo) -> Report:
     repository = gitcommand.find(str(repo.path))
     assert repository
     return scan([History(repository)])
+
+
+def fast(repo: Repo) -> Report:
+    repository = gitcommand.find(str(repo.path))
+    assert repository
+    rules = load_builtin()
+    return scan([FastHistory(repository, sight(rules))], rules)
 
 
 def test_a_deleted_secret_is_found_with_the_oldest_commit(repo: Repo, secrets: Secrets) -> None:
@@ -126,3 +135,29 @@ def test_two_secrets_for_one_id_are_not_guessed_at(repo: Repo, secrets: Secrets)
         repo.stage(f"{name}.txt", f"AWS_SECRET_ACCESS_KEY={secrets.aws_secret()}\n")
     repo.git("commit", "-q", "-m", "three files")
     assert [finding.severity for finding in history(repo).findings] == ["high", "high", "medium"]
+
+
+def test_a_path_with_a_line_feed_is_shown_whole(repo: Repo, secrets: Secrets) -> None:
+    names = ["plain.txt", "odd\nname.txt", "deep\nfolder/k.txt", "\nfirst.txt", "tail\r.txt", "a\n\nb\n.txt"]
+    for name in names:
+        repo.stage(name, secrets.aws_file())
+    repo.git("commit", "-q", "-m", "names")
+    repo.git("rm", "-q", "-r", ".")
+    repo.git("commit", "-q", "-m", "gone")
+    for source in (history(repo), fast(repo)):
+        paths = {where.origin.path for finding in source.findings for where in finding.locations}
+        assert paths == set(names)
+
+
+def test_what_a_borrowed_store_lacks_is_reported(repo: Repo, secrets: Secrets, tmp_path: Path) -> None:
+    """Only the own folder was asked whether the clone is partial, and not the one it borrows from."""
+    repo.commit("a.txt", "x\n")
+    repo.git("config", "uploadpack.allowFilter", "true")
+    repo.git("clone", "-q", "--bare", "--filter=blob:none", f"file://{repo.path}", str(tmp_path / "partial"))
+    borrower = Repo(tmp_path / "borrower", "--bare")
+    (borrower.path / "objects" / "info" / "alternates").write_text(f"{tmp_path / 'partial' / 'objects'}\n")
+    borrower.git("update-ref", "refs/heads/main", repo.git("rev-parse", "HEAD"))
+    for report in (history(borrower), fast(borrower)):
+        assert [row.reason for row in report.skipped] == [
+            "1 object is missing from this partial clone and not scanned; nothing is fetched"
+        ]

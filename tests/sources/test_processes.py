@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from scanner.sources.processes import Lost, spread
+from tests.conftest import Repo, Secrets
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -109,6 +112,71 @@ def test_no_process_outlives_its_parent(how: signal.Signals) -> None:
     while any(map(_lives, pids)) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not any(map(_lives, pids))
+
+
+def test_a_process_in_a_long_call_does_not_outlive_its_parent() -> None:
+    """A process that was within one call of a library listened to nothing until that returned."""
+    program = (
+        "import os\nfrom scanner.sources.processes import spread\n"
+        "def start():\n    os.write(1, b'%d\\n' % os.getpid())\n    return lambda task: sum(range(10**10))\n"
+        "list(spread(start, range(9), 2))\n"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert parent.stdout
+    pids = [int(parent.stdout.readline()) for _ in range(2)]
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    deadline = time.monotonic() + 5
+    while any(map(_lives, pids)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    alive = [pid for pid in pids if _lives(pid)]
+    for pid in alive:
+        os.kill(pid, signal.SIGKILL)
+    parent.communicate(timeout=10)
+    assert not alive
+
+
+def test_processes_of_a_thread_outlive_it() -> None:
+    """The kernel takes the thread that started a process for its parent."""
+    results: list[int] = []
+    iterator = spread(_pid, range(40), 2)
+    thread = threading.Thread(target=lambda: results.append(next(iterator)))
+    thread.start()
+    thread.join()
+    results += list(iterator)
+    assert len(results) == 40
+    assert not any(isinstance(result, Lost) for result in results)
+
+
+def test_a_scan_that_is_terminated_takes_all_it_started_along(tmp_path: Path) -> None:
+    """git went on walking the history for seconds."""
+    repo = Repo(tmp_path / "repo")
+    repo.commit("a.txt", "x\n")
+    real = shutil.which("git")
+    (tmp_path / "bin").mkdir()
+    git = tmp_path / "bin" / "git"
+    started = tmp_path / "started"
+    git.write_text(f'#!/bin/sh\ncase "$*" in *rev-list*) echo $$ > {started}; exec sleep 60;; *) exec {real} "$@";; esac\n')
+    git.chmod(0o755)
+    (repo.path / "k.txt").write_text(Secrets("terminated").aws_file())
+    repo.git("add", "k.txt")
+    repo.git("commit", "-qm", "x")
+    scan = subprocess.Popen(
+        [sys.executable, "-m", "scanner", "scan", str(repo.path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PATH": f"{git.parent}:{os.environ['PATH']}"},
+    )  # fmt: skip
+    deadline = time.monotonic() + 30
+    while not (started.exists() and started.read_text().strip()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    pid = int(started.read_text())
+    assert _lives(pid)
+    scan.terminate()
+    scan.communicate(timeout=20)
+    assert scan.returncode == 143
+    assert not _lives(pid)
 
 
 def _lives(pid: int) -> bool:
