@@ -32,6 +32,9 @@ def run(options: argparse.Namespace) -> int:
     accepting = baseline.chosen(repository.work_tree, settings.baseline, file=options.baseline, off=options.no_baseline)
     report = scan([source], settings.rules(load_builtin()), key=accepting.key, excluded=settings.excluded())
     report = accepting.applied(report)._replace(fail_on=settings.threshold("hook"))
+    looked = report.coverage.files or report.skipped
+    if isinstance(source, Staged) and not looked and not _committing() and not source.only and source.is_empty():
+        raise UsageError(NOTHING)
     if not report.clean or report.coverage.notes or report.accepted:
         from scanner.sinks import hook
 
@@ -61,22 +64,22 @@ def _choose(repository: Repository, options: argparse.Namespace) -> tuple[Source
 def _files(repository: Repository, files: list[str]) -> tuple[Source, str]:
     """Return what is staged of the named files, or of all.
 
-    git names the index of a commit in the environment. Without that somebody runs the hook by
-    hand, and files that are not staged, or changed since, are meant as they are: `--all-files`.
+    By hand, files that are not staged, or changed since, are meant as they are: `--all-files`.
     """
-    committing = "GIT_INDEX_FILE" in os.environ
     if not files:
-        staged = Staged(repository)
-        if not committing and staged.is_empty():
-            raise UsageError(NOTHING)
-        return staged, "commit"
+        return Staged(repository), "commit"
     names = tuple(name for name in _relative(repository, files) if not _is_folder(repository, name))  # of submodules
     staged = Staged(repository, frozenset(names))
-    if staged.merging or (set(names) <= staged.names() and (committing or not _changed(repository) & set(names))):
+    if staged.merging or (set(names) <= staged.names() and (_committing() or not _changed(repository) & set(names))):
         return staged, "commit"
     from scanner.sources.tree import WorkTree
 
     return WorkTree(repository, names=names), "run"
+
+
+def _committing() -> bool:
+    """Whether git runs this, not somebody by hand: it names the index of the commit in the environment."""
+    return "GIT_INDEX_FILE" in os.environ
 
 
 def _push(repository: Repository, arguments: list[str], environment: Mapping[str, str]) -> tuple[Source, str]:

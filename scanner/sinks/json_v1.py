@@ -77,7 +77,8 @@ def _finding(finding: Finding) -> dict[str, Any]:
 
 def _location(where: Location) -> dict[str, Any]:
     origin = where.origin
-    return {
+    row: dict[str, Any] = {"repository": visible(origin.repository)} if origin.repository else {}
+    return row | {
         "path": None if origin.path is None else visible(origin.path),
         "line": where.line,
         "column": where.column,

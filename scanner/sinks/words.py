@@ -44,11 +44,12 @@ def place(where: Location) -> str:
 
 def _nameless(where: Location) -> str:
     origin = where.origin
+    among = f"{visible(origin.repository)}: " if origin.repository else ""
     if origin.commit:
-        return f"{origin.via} of {origin.commit[:12]}"
+        return f"{among}{origin.via} of {origin.commit[:12]}"
     if not where.blob:
-        return origin.via
-    return f"object {(where.blob or '?')[:12]}"
+        return f"{among}{origin.via}"
+    return f"{among}object {where.blob[:12]}"
 
 
 def commit(where: Location) -> str:
