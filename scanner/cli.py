@@ -31,6 +31,7 @@ examples:
   keyleash scan                                   this repository: files and whole history
   keyleash scan --no-history ~/site               the files only
   keyleash scan --since 2024-01-01 --refs main    what that branch got since
+  keyleash scan ~/site ~/api                      each under its own configuration, in one report
   keyleash scan --staged                          what the next commit would add
   keyleash scan --range origin/main..HEAD         what these commits brought
   keyleash scan --format text --format sarif --output keyleash.sarif

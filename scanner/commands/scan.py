@@ -7,10 +7,12 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import TYPE_CHECKING
 
 from scanner import baseline, config, gitcommand
 from scanner.commands.progress import progress
+from scanner.commands.several import joined
 from scanner.errors import UsageError
 from scanner.gitcommand import Repository
 from scanner.model import Coverage, Report, RuleSet, Skipped, Source
@@ -36,6 +38,40 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError("the current folder has been deleted; go to another one") from None
     outputs = pair_outputs(options.outputs or [])
     check_writable(outputs)
+    report = joined([(name, _report(_of(options, paths))) for name, paths in _shares(options)])
+    write_all(report, outputs, quiet=options.quiet)
+    return exit_code(report, exit_zero=options.exit_zero)
+
+
+def _of(options: argparse.Namespace, paths: list[str]) -> argparse.Namespace:
+    return argparse.Namespace(**{**vars(options), "paths": paths})
+
+
+def _shares(options: argparse.Namespace) -> list[tuple[str, list[str]]]:
+    """Return what is scanned under one configuration, with the name to show it under: each repository of several by itself.
+
+    Other files and folders are shown as they are named; those of one repository go together.
+    """
+    if len(options.paths) < 2 or options.staged or options.range or options.stdin:
+        return [("", options.paths)]
+    shares: dict[tuple[str, str], list[str]] = {}
+    for path in dict.fromkeys(options.paths):
+        if _repository_at(_existing(path)):
+            shares[path, ""] = [path]
+        else:
+            shares.setdefault(("", _around(os.path.dirname(os.path.abspath(path)))), []).append(path)
+    return [(name, paths) for (name, _), paths in shares.items()]
+
+
+@cache
+def _around(folder: str) -> str:
+    """Return the top of the repository that a folder is in, or nothing."""
+    around = gitcommand.find(folder)
+    return (around and around.work_tree) or ""
+
+
+def _report(options: argparse.Namespace) -> Report:
+    """Scan what goes under one configuration."""
     targets, top = _targets(options)
     settings = config.load(options.config, top)
     rules = select(settings.rules(load_builtin()), options.rule, options.exclude_rule)
@@ -54,8 +90,7 @@ def run(options: argparse.Namespace) -> int:
         report = report._replace(coverage=report.coverage.plus(Coverage(notes=(settings.says(),))))
     if not options.staged:
         report = _looked_at_something(report, options)
-    write_all(report, outputs, quiet=options.quiet)
-    return exit_code(report, exit_zero=options.exit_zero)
+    return report
 
 
 def _is_whole(options: argparse.Namespace, targets: Sequence[Target]) -> bool:
