@@ -657,6 +657,20 @@ def test_by_hand_with_nothing_staged_is_not_clean(by_pre_commit: Path, tmp_path:
     assert by_hand(gate).returncode == 1
 
 
+def test_what_the_configuration_of_pre_commit_excludes_does_not_block(by_pre_commit: Path, tmp_path: Path) -> None:
+    """With no name at all, everything that was staged was scanned."""
+    gate = copied(by_pre_commit, tmp_path)
+    config = gate.path / ".pre-commit-config.yaml"
+    gate.stage(config.name, "exclude: ^fixtures/\n" + config.read_text())
+    gate.force()
+    gate.stage("fixtures/k.txt", TEXTS["a new credential"])
+    result = by_hand(gate)
+    assert (result.returncode, "nothing was scanned" in hook_of(result)) == (0, True), result.stdout
+    assert gate.try_commit().returncode == 0
+    gate.stage("k.txt", TEXTS["a rotated credential"])
+    assert gate.try_commit().returncode == 1
+
+
 def test_a_range_by_hand(by_pre_commit: Path, tmp_path: Path) -> None:
     gate = copied(by_pre_commit, tmp_path)
     gate.commit("new.txt", TEXTS["a new credential"])

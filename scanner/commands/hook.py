@@ -43,6 +43,8 @@ def run(options: argparse.Namespace) -> int:
         from scanner.sinks.words import verdict
 
         print(verdict(report))
+    elif isinstance(source, Staged) and source.only == frozenset():
+        print("pre-commit names no file of this commit: nothing was scanned.")
     return 1 if report.blocking else 2 if report.skipped else 0
 
 
@@ -66,8 +68,8 @@ def _files(repository: Repository, files: list[str]) -> tuple[Source, str]:
 
     By hand, files that are not staged, or changed since, are meant as they are: `--all-files`.
     """
-    if not files:
-        return Staged(repository), "commit"
+    if not files:  # all that there is, unless pre-commit has left out what there is
+        return Staged(repository, frozenset() if "PRE_COMMIT" in os.environ else None), "commit"
     names = tuple(name for name in _relative(repository, files) if not _is_folder(repository, name))  # of submodules
     staged = Staged(repository, frozenset(names))
     if staged.merging or (set(names) <= staged.names() and (_committing() or not _changed(repository) & set(names))):
