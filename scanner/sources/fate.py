@@ -65,7 +65,7 @@ def _present(repository: Repository, places: Mapping[str, Origin]) -> dict[str, 
     paths = {id: os.fsencode(place.path) for id, place in places.items() if place.path and "\n" not in place.path}
     asked = [(id, tip) for tip in branches for id in paths]
     lines = b"".join(tip + b":" + paths[id] + b"\n" for id, tip in asked)
-    answers = repository.run("cat-file", "--batch-check=%(objectname)", stdin=lines).splitlines()
+    answers = repository.run("cat-file", "--batch-check=%(objectname)", stdin=lines).split(b"\n")[:-1]
     found: dict[str, list[str]] = {}
     for (id, tip), answer in zip(asked, answers, strict=True):
         if answer == id.encode():
