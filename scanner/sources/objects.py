@@ -43,9 +43,7 @@ def read_many(repository: Repository, wanted: Iterable[Wanted]) -> Iterator[tupl
                 if whole:
                     whole = yield from _content(process.stdout, want, header[1].decode(), int(header[2]))
                 if not whole:
-                    partial = repository.is_partial()  # then git dies of what it may not fetch
-                    missing = "the object is missing from this partial clone, and nothing is fetched"
-                    yield Skipped(_name(want), missing if partial else "git cannot read this object: it is corrupt")
+                    yield Skipped(_name(want), _why(repository))
                     break
             position += 1
 
@@ -54,6 +52,15 @@ def read_one(repository: Repository, id: str) -> bytes | None:
     """Return the content of one blob, or None when git cannot give it."""
     result = repository.attempt("cat-file", "blob", id)
     return result.stdout if result.returncode == 0 else None
+
+
+def _why(repository: Repository) -> str:
+    """Return why git died of an object: in a partial clone, of one that it may not fetch."""
+    from scanner.sources.objectstore import object_store  # a hook has no use for it
+
+    if object_store(repository).is_partial():
+        return "the object is missing from this partial clone, and nothing is fetched"
+    return "git cannot read this object: it is corrupt"
 
 
 def _content(stream: IO[bytes], want: Wanted, kind: str, size: int) -> Generator[tuple[str, Blob], None, bool]:
