@@ -100,13 +100,8 @@ def _false_alarm(finding: Finding, what: str) -> Iterator[list[Piece]]:
         yield [("", "     or accept it by its id, and add the baseline to the commit:")]
     else:
         yield [("", "  3. A false alarm? Accept it by its id, and add the baseline to the commit:")]
-    staged = " --staged" if what == "commit" else ""
-    yield [
-        (
-            "",
-            f"     keyleash baseline update {finding.fingerprint[:8]}{staged} --reason 'the reason'; git add .keyleash-baseline.yaml",
-        )
-    ]
+    accept = f"keyleash baseline update {finding.fingerprint[:8]}{' --staged' if what == 'commit' else ''}"
+    yield [("", f"     {accept} --reason 'the reason'; git add .keyleash-baseline.yaml")]
 
 
 def _comment(path: str, text: str) -> str:
