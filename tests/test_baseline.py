@@ -72,10 +72,13 @@ def test_what_is_accepted_is_so_staged_in_the_tree_and_in_history_wherever_it_go
     repo.git("mv", "old.txt", "renamed.txt")
     repo.stage("renamed.txt", "# shifted\n\n\n" + old)
     assert keyleash("hook", cwd=repo.path).returncode == 0
-    repo.stage("copy.txt", "x" * 10 + "\n" + old)
+    repo.git("commit", "-qm", "moved")
+    repo.git("rm", "-q", "renamed.txt")
+    repo.git("commit", "-qm", "gone")
+    repo.stage("copy.txt", "x" * 10 + "\n" + old)  # it comes back, and so is news
     hook = keyleash("hook", cwd=repo.path)
     assert (hook.returncode, "4 credentials are accepted by the baseline." in hook.stderr) == (0, True)
-    repo.git("commit", "-qm", "moved")
+    repo.git("commit", "-qm", "back")
     repo.git("rebase", "-q", "side")
     for options in ((), ("--no-history",), ("--range", "HEAD~2..HEAD"), ("--staged",)):
         code, report = scanned(repo, *options)
@@ -152,7 +155,10 @@ def test_what_is_stale_expired_or_unknown_is_told_and_pruned(repo: Repo, secrets
     assert "1 entry accepts what is not found any more; 'keyleash baseline prune' removes them" in notes[2]
     repo.stage("k.txt", (repo.path / "k.txt").read_text() + "\n")
     assert keyleash("hook", cwd=repo.path).stderr == ""  # nothing new is staged, so nothing is asked of the baseline
-    repo.stage("copy.txt", (repo.path / "k.txt").read_text())
+    text = (repo.path / "k.txt").read_text()
+    repo.git("rm", "-qf", "k.txt")
+    repo.git("commit", "-qm", "gone")
+    repo.stage("copy.txt", text)  # it comes back, and so is news
     hook = keyleash("hook", cwd=repo.path)
     assert (hook.returncode, hook.stderr.count("expired on"), "not known" in hook.stderr) == (1, 1, False)
 
