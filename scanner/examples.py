@@ -1,18 +1,21 @@
 """Expanding the placeholders of rule examples, so that no live-looking credential is ever committed.
 
 `{{digits:12}}` becomes twelve digits, and so on for the kinds in `ALPHABETS`; `{{pem:KIND}}`
-becomes a freshly derived key in one of the forms of `_KEYS`, `{{ses:44}}` an SES SMTP password, `{{grafana:32}}` a token
-with its checksum, `{{b64:TEXT}}` the base64 of a text whose own placeholders are filled first, and `{{json:TEXT}}` the base64
-of that text in braces. The values come from a fixed seed and the text's own content, so that an example always expands to the
-same text.
+becomes a freshly derived key in one of the forms of `_KEYS`, `{{github:36}}` and the other kinds
+in `_TOKENS` tokens whose checksum or structure is right, `{{b64:TEXT}}` the base64 of a text
+whose own placeholders are filled first, and `{{json:TEXT}}` the base64 of that text in braces.
+The values come from a fixed seed and the text's own content, so that an example always expands
+to the same text.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import random
 import re
+import zlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -49,14 +52,13 @@ def expand(template: str, seed: int = 0) -> str:
 
     def fill(match: re.Match[str]) -> str:
         kind, size = match["kind"], match["size"]
-        if kind == "ses":
-            return base64.b64encode(b"\4" + source.randbytes(32)).decode()
-        if kind == "grafana":
-            return _grafana(_mixed(ALPHABETS["alnum"], int(size), source))
+        if kind in _TOKENS:
+            return _TOKENS[kind](source, size)
         if kind == "pem" and size in _KEYS:
             return _KEYS[size](source)
         if kind not in ALPHABETS or not size.isdigit():
-            raise ValueError(f"{match.group()} is not a known placeholder; use {', '.join(ALPHABETS)} with a length, or pem")
+            known = ", ".join((*ALPHABETS, *_TOKENS))
+            raise ValueError(f"{match.group()} is not a known placeholder; use {known} with a length, or pem")
         return _mixed(ALPHABETS[kind], int(size), source)
 
     filled = _PLACEHOLDER.sub(fill, template)
@@ -76,12 +78,6 @@ def _mixed(alphabet: str, size: int, source: random.Random) -> str:
         text = "".join(source.choices(alphabet, k=size))
         if size < 3 * len(classes) or all(any(map(kind, text)) for kind in classes):
             return text
-
-
-def _grafana(body: str) -> str:
-    from scanner.confirm.structures import grafana_checksum
-
-    return f"glsa_{body}_{grafana_checksum(f'glsa_{body}'.encode()).decode()}"
 
 
 def _pem(form: str) -> Callable[[random.Random], str]:
@@ -190,4 +186,97 @@ def _pkcs12(source: random.Random) -> str:
 _KEYS: dict[str, Callable[[random.Random], str]] = {
     **{form: _pem(form) for form in ("pkcs8", "sec1", "openssh")},
     "putty": _putty, "jwk": _jwk, "pgp": _pgp, "age": _age, "wireguard": _wireguard, "minisign": _minisign, "pkcs12": _pkcs12,
+}  # fmt: skip
+
+
+def _ses(source: random.Random, size: str) -> str:
+    return base64.b64encode(b"\4" + source.randbytes(32)).decode()
+
+
+def _grafana(source: random.Random, size: str) -> str:
+    from scanner.confirm.structures import grafana_checksum
+
+    body = f"glsa_{_mixed(ALPHABETS['alnum'], int(size), source)}"
+    return f"{body}_{grafana_checksum(body.encode()).decode()}"
+
+
+def _github(source: random.Random, size: str) -> str:
+    """Return what stands behind the prefix of a token of GitHub or npm, with its checksum."""
+    from scanner.confirm.checksums import BASE62, digits
+
+    body = _mixed(ALPHABETS["alnum"], int(size) - 6, source)
+    return body + digits(zlib.crc32(body.encode()), BASE62, 6).decode()
+
+
+def _routable(source: random.Random, prefix: str) -> str:
+    """Return a routable token of GitLab for organisation 1 and user 7, with its checksum."""
+    from scanner.confirm.checksums import BASE36, digits
+
+    routes = b"o:1\nu:7"
+    payload = _urlsafe(source.randbytes(16) + routes + bytes([len(routes)]))
+    text = f"{prefix}-{payload}.01.{digits(len(payload), BASE36, 2).decode()}"
+    return text + digits(zlib.crc32(text.encode()), BASE36, 7).decode()
+
+
+def _macaroon(source: random.Random, index: str) -> str:
+    """Return a token of PyPI or TestPyPI: a macaroon with one caveat."""
+    location = {"pypi": b"pypi.org", "testpypi": b"test.pypi.org"}[index]
+    caveat = b'[3, "' + source.randbytes(16).hex().encode() + b'"]'
+    fields = ((1, location), (2, source.randbytes(18).hex().encode()), (0, b""), (2, caveat), (0, b""), (0, b""))
+    raw = b"\2" + b"".join(bytes([kind]) + (bytes([len(value)]) + value if kind else b"") for kind, value in fields)
+    return "pypi-" + _urlsafe(raw + b"\6\x20" + source.randbytes(32))
+
+
+def _onepassword(source: random.Random, prefix: str) -> str:
+    fields = {
+        "signInAddress": "acme.1password.com",
+        "userAuth": {"method": "SRPg-4096"},
+        "email": "a@1passwordserviceaccounts.com",
+    }
+    fields["secretKey"] = "A3-" + _mixed(ALPHABETS["upper"], 31, source)
+    return f"{prefix}_" + base64.b64encode(json.dumps({**fields, "deviceUuid": source.randbytes(60).hex()}).encode()).decode()
+
+
+def _tunnel(source: random.Random, size: str) -> str:
+    """Return the token of a Cloudflare tunnel."""
+    fields = {"a": source.randbytes(16).hex(), "t": source.randbytes(16).hex()}
+    fields["s"] = base64.b64encode(source.randbytes(int(size))).decode()
+    return base64.b64encode(json.dumps(fields, separators=(",", ":")).encode()).decode()
+
+
+def _discord(source: random.Random, size: str) -> str:
+    """Return a bot's token, its id of so many digits in front."""
+    number = str(source.randrange(10 ** (int(size) - 1), 10 ** int(size)))
+    return f"{_urlsafe(number.encode())}.{_mixed(ALPHABETS['urlsafe'], 6, source)}.{_mixed(ALPHABETS['urlsafe'], 38, source)}"
+
+
+def _supabase(source: random.Random, role: str) -> str:
+    reference = _mixed("abcdefghijklmnopqrstuvwxyz", 20, source)
+    claims = {"iss": "supabase", "ref": reference, "role": {"service": "service_role"}.get(role, role), "iat": 1700000000}
+    return _jwt(claims, source)
+
+
+def _kubernetes(source: random.Random, form: str) -> str:
+    """Return the token of a service account, from a secret (`legacy`) or bound to a pod."""
+    name = "system:serviceaccount:shop:builder"
+    if form == "legacy":
+        return _jwt({"iss": "kubernetes/serviceaccount", "kubernetes.io/serviceaccount/namespace": "shop", "sub": name}, source)
+    cluster = "https://kubernetes.default.svc.cluster.local"
+    return _jwt(
+        {"aud": [cluster], "exp": 1900000000, "iss": cluster, "kubernetes.io": {"namespace": "shop"}, "sub": name}, source
+    )
+
+
+def _jwt(claims: dict[str, object], source: random.Random) -> str:
+    parts = [json.dumps(part, separators=(",", ":")).encode() for part in ({"alg": "HS256", "typ": "JWT"}, claims)]
+    return ".".join(map(_urlsafe, (*parts, source.randbytes(32))))
+
+
+def _urlsafe(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+_TOKENS: dict[str, Callable[[random.Random, str], str]] = {
+    "ses": _ses, "grafana": _grafana, "github": _github, "routable": _routable, "macaroon": _macaroon,
+    "onepassword": _onepassword, "tunnel": _tunnel, "discord": _discord, "supabase": _supabase, "kubernetes": _kubernetes,
 }  # fmt: skip

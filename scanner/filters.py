@@ -19,11 +19,13 @@ _DUMMY = re.compile(
 )
 _FILLER = (
     rb"([B-Za-z0-9*.#])\1{7}|[xX]{5}|0123456|1234567|2345678|3456789|9876543|(?i:abcdefg|qwerty|your[-_]|example|sample"
-    rb"|placeholder|change_?me|replace|insert|dummy|redacted|foobar|deadbeef)"
+    rb"|placeholder|change_?me|replace|insert|dummy|redacted|foobar|deadbeef|cafebabe)"
+    rb"|your|YOUR|fake|FAKE"
 )
 """What no random token of a provider holds, but one made up by hand. A long run of A is base64 of zeros."""
 _PUBLISHED = frozenset(("2cafc0970149a84f", "f2d6ca16515033e5"))
 """The beginnings of the SHA-256 of test keys that documentation shows everyone, signed out (https://docs.stripe.com/keys)."""
+_REPEATS = re.compile(rb"(?:(.{2,16}?)\1{2,}|(.{16,80})\2)\Z", re.DOTALL)
 _LINE = 2000
 """Bytes on either side of a match in which its line, and the one before, may hold a comment."""
 
@@ -44,7 +46,7 @@ SECONDS = 0.5
 
 
 def placeholder(match: Match, chunk: Chunk, policy: Policy) -> str | None:
-    """Documentation marks its values: EXAMPLE at the end, or one character again and again."""
+    """Documentation marks its values: EXAMPLE at the end, a word that says so, or a few characters again and again."""
     secret = match.secret
     if secret.endswith((b"EXAMPLE", b"EXAMPLEKEY")):
         return "is a documentation example"
@@ -54,6 +56,9 @@ def placeholder(match: Match, chunk: Chunk, policy: Policy) -> str | None:
         return "is a word that stands for a password" if _DUMMY.match(secret) else None
     if secret.isascii() and re.search(_FILLER, secret):
         return "holds a filler or a run of characters, as a placeholder does"
+    repeated = _REPEATS.search(secret)
+    if repeated and len(repeated.group()) >= 12:
+        return "repeats a few characters, as a placeholder does"
     return "is published in its provider's documentation" if _published(secret) else None
 
 

@@ -44,6 +44,14 @@ CONFIRMATIONS = (
     "grafana-token",
     "json-token",
     "intercom-token",
+    "github-token",
+    "gitlab-token",
+    "pypi-token",
+    "discord-token",
+    "cloudflare-tunnel",
+    "1password-token",
+    "supabase-key",
+    "kubernetes-token",
 )
 """Names of the functions in `scanner.confirm`; a test holds the two together."""
 

@@ -67,6 +67,22 @@ def test_nearly_no_random_token_is_taken_for_a_filler(rules: RuleSet) -> None:
     assert dropped < 4
 
 
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "xoxb-" + "0" * 12 + "-" + "0" * 12 + "-" + "aB3" * 8,
+        "dapi" + "12345678" + "90ab1cde2f3ab456c7d89efa",
+        "ghs_" + "YourInstallationTokenGoesHere1234567".replace("Your", "your"),
+        "sk" + "xXxXxXxX" * 4,
+        "abcd1234" * 5,
+        "dop_v1_" + "a7bbe7e8af7411ec912e47a270a2ee7c" * 2,
+    ],
+)
+def test_a_made_up_value_is_dropped(rules: RuleSet, secret: str) -> None:
+    match = match_of(rules, "npm-access-token", secret.encode())
+    assert reason_to_drop(match, Chunk(match.secret, match.secret))
+
+
 ALLOWED = {
     "on the line": "key = '<ID>'  # keyleash:allow\n",
     "on the line before": "# keyleash:allow\nkey = '<ID>'\n",

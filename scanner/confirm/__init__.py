@@ -36,6 +36,14 @@ CONFIRMATIONS: dict[str, tuple[str, str]] = {
     "grafana-token": ("scanner.confirm.structures", "confirm"),
     "json-token": ("scanner.confirm.structures", "confirm"),
     "intercom-token": ("scanner.confirm.structures", "confirm"),
+    "github-token": ("scanner.confirm.checksums", "confirm"),
+    "gitlab-token": ("scanner.confirm.checksums", "confirm"),
+    "pypi-token": ("scanner.confirm.checksums", "confirm"),
+    "discord-token": ("scanner.confirm.checksums", "confirm"),
+    "cloudflare-tunnel": ("scanner.confirm.checksums", "confirm"),
+    "1password-token": ("scanner.confirm.checksums", "confirm"),
+    "supabase-key": ("scanner.confirm.checksums", "confirm"),
+    "kubernetes-token": ("scanner.confirm.checksums", "confirm"),
 }
 
 

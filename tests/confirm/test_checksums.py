@@ -1,0 +1,97 @@
+"""Tokens with a checksum or a structure: the right ones are found, and one wrong character drops them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+
+import pytest
+
+from scanner.confirm.checksums import BASE36, BASE62, CHECKS, digits, github, gitlab, macaroon
+from scanner.examples import expand
+from scanner.model import RuleSet
+from tests.conftest import Find
+
+# One token a check, whose last character of the group is changed to break it.
+TOKENS = {
+    "github-personal-access-token": "ghp_{{github:36}}",
+    "github-oauth-token": "gho_{{github:36}}",
+    "github-app-user-token": "ghu_{{github:36}}",
+    "github-app-installation-token": "ghs_{{github:36}}",
+    "npm-access-token": "npm_{{github:36}}",
+    "gitlab-access-token": "{{routable:glpat}}",
+    "gitlab-deploy-token": "{{routable:gldt}}",
+    "pypi-api-token": "{{macaroon:pypi}}",
+}
+
+
+def changed(token: str, place: int) -> str:
+    """Return the token with another character of the same kind at one place."""
+    old = token[place]
+    new = "7" if old != "7" else "3"
+    return token[:place] + new + token[place + 1 :]
+
+
+@pytest.mark.parametrize("rule", TOKENS)
+def test_a_right_checksum_is_found(rule: str, find: Find) -> None:
+    token = expand(f"token = {TOKENS[rule]}")[8:]
+    (match,) = find(f"token = {token}\n")
+    assert (match.rule.id, match.secret, match.confidence) == (rule, token.encode(), "high")
+    assert match.evidence in (("its checksum is right",), ("is a whole macaroon",))
+
+
+@pytest.mark.parametrize("rule", [rule for rule in TOKENS if rule != "pypi-api-token"])
+@pytest.mark.parametrize("place", [-1, -6, -12])
+def test_one_wrong_character_drops_a_token(rule: str, place: int, find: Find) -> None:
+    token = expand(f"token = {TOKENS[rule]}")[8:]
+    assert find(f"token = {changed(token, place)}\n") == []
+
+
+def test_the_checksum_of_github_is_what_its_announcement_describes() -> None:
+    """CRC-32 of the 30 characters behind the prefix, in base 62 with leading zeros, six characters."""
+    body = expand("{{alnum:30}}").encode()
+    number, check = zlib.crc32(body), b""
+    for _ in range(6):
+        check = BASE62[number % 62 : number % 62 + 1] + check
+        number //= 62
+    assert github(b"ghp_" + body + check) is None
+    assert github(b"npm_" + body + check) is None
+    assert github(b"ghp_" + body[::-1] + check) == "its checksum (CRC-32, base 62) is wrong"
+    assert digits(0, BASE62, 6) == b"000000"
+
+
+def test_a_routable_token_says_how_long_its_payload_is() -> None:
+    text = f"glpat-{expand('{{urlsafe:36}}')}.01."
+    wrong, right = text + "11", text + "10"
+    for start, reason in ((wrong, "its length field is wrong"), (right, None)):
+        token = start.encode() + digits(zlib.crc32(start.encode()), BASE36, 7)
+        assert gitlab(token) == reason
+
+
+def test_forms_of_gitlab_tokens_that_no_checksum_judges(find: Find) -> None:
+    for text in ("glpat-{{urlsafe:20}}", "acme-{{routable:glpat}}", "glrt-t1_{{urlsafe:20}}"):
+        (match,) = find(expand(f"token: {text}"))
+        assert match.rule.id in ("gitlab-access-token", "gitlab-runner-token")
+
+
+@pytest.mark.parametrize("size", range(0, 100, 7))
+def test_a_macaroon_that_is_cut_off_is_none(size: int) -> None:
+    token = expand("{{macaroon:pypi}}").partition("-")[2]
+    raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
+    assert macaroon(raw) is None
+    assert str(macaroon(raw[:size])).startswith("it is no macaroon")
+    assert str(macaroon(raw + b"\0" * (size + 1))).startswith("it is no macaroon")
+
+
+def test_a_macaroon_with_a_field_of_any_length_ends(find: Find) -> None:
+    for raw in (b"\2", b"\2\1", b"\2\1\xff\xff\xff\xff\xff\xff\xff\xff", b"\2\1\xff" * 90, b"\2" + b"\0" * 300):
+        assert str(macaroon(raw)).startswith("it is no macaroon")
+
+
+def test_every_check_is_used_by_a_rule_and_refuses_garbage(rules: RuleSet) -> None:
+    assert CHECKS.keys() <= {rule.confirm for rule in rules.rules}
+    garbage = base64.b64encode(json.dumps(["a", 1]).encode())
+    for name, check in CHECKS.items():
+        token = {"gitlab-token": b"glpat-abc.01.000000000"}.get(name, b"x_" + garbage + b"." + garbage + b"." + garbage)
+        assert check.refusal(token, b"")
