@@ -34,6 +34,7 @@ examples:
   keyleash scan ~/site ~/api                      each under its own configuration, in one report
   keyleash scan --staged                          what the next commit would add
   keyleash scan --range origin/main..HEAD         what these commits brought
+  keyleash scan --store ~/site.keyleash ~/site    the history only where it is new since the last time
   keyleash scan --format text --format sarif --output keyleash.sarif
                                                   to the terminal, and SARIF to a file
   terraform show -json | keyleash scan --stdin --path plan.json
@@ -164,6 +165,8 @@ def _add_scan(commands: argparse._SubParsersAction[_Parser]) -> None:
     what.add_argument("--reachable-only", action="store_true", help="of the history only what a ref leads to")
     what.add_argument("--jobs", type=_jobs, default=os.cpu_count() or 1, metavar="N",
                       help="processes to use (default: one a processor)")  # fmt: skip
+    what.add_argument("--store", metavar="FILE",
+                      help="remember there what was looked at, and look at it again only when the rules change")  # fmt: skip
     what.add_argument("--stdin", action="store_true", help="standard input")
     what.add_argument("--path", metavar="NAME", help="the name to report standard input under")
     rules = scan.add_argument_group("rules")

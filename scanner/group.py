@@ -8,8 +8,9 @@ itself only when the caller asks for it by name.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import NamedTuple
 
-from scanner.model import LEVELS, Blob, Chunk, Finding, Location, Match, Origin
+from scanner.model import LEVELS, Blob, Chunk, Finding, Location, Match, Origin, Rule
 
 DEFAULT_KEY = b"keyleash/1"
 """The fingerprint key of a scan that was given none: fingerprints compare across machines."""
@@ -43,35 +44,74 @@ def redact(match: Match) -> str:
     return f"{secret[:_KEEP]}…{secret[-_KEEP:]}"
 
 
+class Recalled(NamedTuple):
+    """A match of an earlier scan, without its secret: what a store may keep of it."""
+
+    rule: Rule
+    fingerprint: str
+    redacted: str
+    evidence: tuple[str, ...]
+    confidence: str
+    severity: str
+    location: Location
+
+
+def recallable(match: Match, where: Location, print: str) -> Recalled:
+    """Return what may be kept of a match whose fingerprint is known."""
+    return Recalled(match.rule, print, redact(match), match.evidence, match.confidence, match.severity, where)
+
+
 class _Group:
     """What is known of one credential so far."""
 
-    __slots__ = ("evidence", "locations", "match")
+    __slots__ = ("best", "evidence", "locations", "secret")
 
-    def __init__(self, match: Match) -> None:
-        self.match = match
+    def __init__(self, best: Recalled, secret: bytes | None) -> None:
+        self.best = best
+        self.secret = secret
         self.evidence: dict[str, None] = {}
         self.locations: dict[Location, Location] = {}  # by place alone, whichever way led there first
+
+    def add(self, one: Recalled) -> None:
+        self.evidence.update(dict.fromkeys(one.evidence))
+        self.locations.setdefault(one.location._replace(way=()), one.location)
+        best = self.best
+        surest = best if LEVELS.index(best.confidence) >= LEVELS.index(one.confidence) else one
+        self.best = surest._replace(severity=max(best.severity, one.severity, key=LEVELS.index))
+
+
+class Prints:
+    """Fingerprints under one key, each credential hashed once: the hash of a guessable one is slow."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self._known: dict[tuple[str, bytes], str] = {}
+
+    def of(self, match: Match) -> str:
+        known = self._known.get((match.rule.id, match.secret))
+        if known is None:
+            known = self._known[match.rule.id, match.secret] = fingerprint(match, self._key)
+        return known
 
 
 class Groups:
     """The one stage with state: matches go in, findings come out in a fixed order."""
 
     def __init__(self, key: bytes = DEFAULT_KEY, show_secrets: bool = False) -> None:
-        self._key = key
+        self._prints = Prints(key)
         self._show_secrets = show_secrets
-        self._groups: dict[tuple[str, bytes], _Group] = {}
+        self._groups: dict[str, _Group] = {}
 
     def put(self, match: Match, where: Location) -> None:
         """Take a match with its place."""
-        group = self._groups.get((match.rule.id, match.secret))
-        if group is None:
-            group = self._groups[match.rule.id, match.secret] = _Group(match)
-        group.evidence.update(dict.fromkeys(match.evidence))
-        group.locations.setdefault(where._replace(way=()), where)
-        best = group.match
-        surest = best if LEVELS.index(best.confidence) >= LEVELS.index(match.confidence) else match
-        group.match = surest._replace(severity=max(best.severity, match.severity, key=LEVELS.index))
+        one = recallable(match, where, self._prints.of(match))
+        group = self._groups.setdefault(one.fingerprint, _Group(one, match.secret))
+        group.secret = match.secret
+        group.add(one)
+
+    def recall(self, one: Recalled) -> None:
+        """Take a match of an earlier scan. Its fingerprint has to be of the same key."""
+        self._groups.setdefault(one.fingerprint, _Group(one, None)).add(one)
 
     def blobs(self) -> set[str]:
         """Return the ids of blobs with a finding whose place is not known yet."""
@@ -99,19 +139,20 @@ class Groups:
                 left_out += len(locations) - len(kept)
                 locations = kept
             if locations:
-                found.append(self._finding(group.match, tuple(group.evidence), locations))
+                found.append(self._finding(group, locations))
         return found, left_out
 
-    def _finding(self, match: Match, evidence: tuple[str, ...], locations: Collection[Location]) -> Finding:
+    def _finding(self, group: _Group, locations: Collection[Location]) -> Finding:
+        best = group.best
         return Finding(
-            match.rule,
-            match.severity,
-            match.confidence,
-            fingerprint(match, self._key),
-            redact(match),
-            evidence,
+            best.rule,
+            best.severity,
+            best.confidence,
+            best.fingerprint,
+            best.redacted,
+            tuple(group.evidence),
             tuple(sorted(locations, key=_order)),
-            _shown(match.secret) if self._show_secrets else None,
+            _shown(group.secret) if self._show_secrets and group.secret is not None else None,
         )
 
 

@@ -143,7 +143,8 @@ class Skipped(NamedTuple):
 class Coverage(NamedTuple):
     """What was looked at: counts that add up. `notes` are facts a reader should know.
 
-    `packed` counts bytes of packs that were read, of the `expected` that there are.
+    `packed` counts bytes of packs that were read, of the `expected` that there are. `known` counts the
+    objects that an earlier scan had looked at under the same rules, and that were not read again.
     """
 
     blobs: int = 0
@@ -154,6 +155,7 @@ class Coverage(NamedTuple):
     notes: tuple[str, ...] = ()
     packed: int = 0
     expected: int = 0
+    known: int = 0
 
     def plus(self, other: Coverage) -> Coverage:
         """Return the sum of two counts; a note that both have stands once."""
@@ -166,6 +168,7 @@ class Coverage(NamedTuple):
             self.notes + tuple(note for note in other.notes if note not in self.notes),
             self.packed + other.packed,
             self.expected + other.expected,
+            self.known + other.known,
         )
 
 

@@ -12,7 +12,7 @@ from scanner.confirm import confirmation
 from scanner.decode import chunks, needs_whole
 from scanner.engine import Engine, open_engine
 from scanner.filters import reason_to_drop
-from scanner.group import DEFAULT_KEY, Groups, location, ordered
+from scanner.group import DEFAULT_KEY, Groups, Recalled, location, ordered
 from scanner.model import LEVELS, Blob, Chunk, Coverage, Finding, Location, Match, Origin, Report, RuleSet, Skipped, Source
 from scanner.rules import load_builtin
 
@@ -48,6 +48,8 @@ def scan(
         for item in source.items():
             if isinstance(item, Found):
                 groups.put(item.match, item.location)
+            elif isinstance(item, Recalled):
+                groups.recall(item)
             elif isinstance(item, Blob):
                 for match, chunk in _news(item, engine, rules, skipped):
                     found.append(Found(match, location(match, chunk, item)))

@@ -11,7 +11,8 @@ from tests.conftest import ROOT
 
 ORDER = [
     "errors", "model", "cache", "yamlfile", "named", "rules", "edges", "gitcommand", "sources", "decode", "engine", "confirm",
-    "filters", "group", "pairs", "pipeline", "config", "baseline", "sinks", "examples", "ci", "commands", "cli", "__main__",
+    "filters", "group", "pairs", "pipeline", "store", "config", "baseline", "sinks", "examples", "ci", "commands", "cli",
+    "__main__",
 ]  # fmt: skip
 
 

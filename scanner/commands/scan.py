@@ -6,13 +6,15 @@ import argparse
 import os
 import stat
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING
 
 from scanner import baseline, config, gitcommand
 from scanner.commands.progress import progress
 from scanner.commands.several import joined
+from scanner.config import Config
 from scanner.errors import UsageError
 from scanner.gitcommand import Repository
 from scanner.model import Coverage, Report, RuleSet, Skipped, Source
@@ -21,7 +23,11 @@ from scanner.rules import load_builtin, select
 from scanner.sinks import sink
 
 if TYPE_CHECKING:
+    from scanner.sources.memory import Memory
     from scanner.sources.narrow import Narrow
+    from scanner.store import Store
+
+_NOT_WITH_STORE = ("staged", "range", "stdin", "no_history", "refs", "since", "reachable_only")
 
 Target = Callable[[RuleSet], Source]
 """A thing to scan that is checked already; the source is made when the rules are known."""
@@ -72,17 +78,22 @@ def _around(folder: str) -> str:
 
 def _report(options: argparse.Namespace) -> Report:
     """Scan what goes under one configuration."""
-    targets, top = _targets(options)
-    settings = config.load(options.config, top)
-    rules = select(settings.rules(load_builtin()), options.rule, options.exclude_rule)
-    accepting = baseline.chosen(
-        top, settings.baseline, file=options.baseline, ref=options.baseline_ref, off=options.no_baseline
-    )
-    sources = [target(rules) for target in targets]
-    with progress(sys.stderr, wanted=not (options.no_progress or options.quiet)) as advance:
-        report = scan(
-            sources, rules, key=accepting.key, show_secrets=options.show_secrets, excluded=settings.excluded(), advance=advance
+    with _store(options) as store:
+        targets, top = _targets(options, store)
+        settings = config.load(options.config, top)
+        rules = select(settings.rules(load_builtin()), options.rule, options.exclude_rule)
+        accepting = baseline.chosen(
+            top, settings.baseline, file=options.baseline, ref=options.baseline_ref, off=options.no_baseline
         )
+        report = _scanned(options, targets, rules, settings, store.key if store else accepting.key)
+        if store:
+            from scanner.store.results import record
+
+            record(store, _stored_name(options), report)
+            if accepting.text is not None:  # it knows credentials by a key of its own: what holds some is read again
+                options.reread = True
+                again = _scanned(options, _targets(options, store)[0], rules, settings, accepting.key)
+                report = again._replace(coverage=report.coverage)
     known = {rule.id for rule in (*load_builtin().rules, *settings.own)}
     report = accepting.applied(report, known=known, whole=_is_whole(options, targets))
     report = report._replace(fail_on=options.fail_on or settings.threshold("scan"))
@@ -91,6 +102,12 @@ def _report(options: argparse.Namespace) -> Report:
     if not options.staged:
         report = _looked_at_something(report, options)
     return report
+
+
+def _scanned(options: argparse.Namespace, targets: Sequence[Target], rules: RuleSet, settings: Config, key: bytes) -> Report:
+    sources = [target(rules) for target in targets]
+    with progress(sys.stderr, wanted=not (options.no_progress or options.quiet)) as advance:
+        return scan(sources, rules, key=key, show_secrets=options.show_secrets, excluded=settings.excluded(), advance=advance)
 
 
 def _is_whole(options: argparse.Namespace, targets: Sequence[Target]) -> bool:
@@ -190,7 +207,34 @@ def _write_file(report: Report, name: str, file: str) -> None:
             os.unlink(target)
 
 
-def _targets(options: argparse.Namespace) -> tuple[list[Target], str | None]:
+@contextmanager
+def _store(options: argparse.Namespace) -> Iterator[Store | None]:
+    """Open the store that is wanted, if any."""
+    if options.store is None:
+        yield None
+        return
+    odd = next((name for name in _NOT_WITH_STORE if getattr(options, name)), None)
+    if odd:
+        raise UsageError(f"--store remembers whole histories; it does not go with --{odd.replace('_', '-')}")
+    if len(options.paths) > 1:
+        raise UsageError(f"{options.paths[1]}: is not the top of a git repository, and --store needs one")
+    _stored_name(options)
+    from scanner.store import Store
+
+    with Store(options.store) as store:
+        yield store
+
+
+def _stored_name(options: argparse.Namespace) -> str:
+    """Return the name under which a store knows the repository."""
+    path = (options.paths or [_here()])[0]
+    repository = _repository_at(_existing(path))
+    if repository is None:
+        raise UsageError(f"{path}: is not the top of a git repository, and --store needs one")
+    return repository.name
+
+
+def _targets(options: argparse.Namespace, store: Store | None = None) -> tuple[list[Target], str | None]:
     """Return what to scan, and the folder in which a configuration is looked for."""
     chosen = [name for name in ("staged", "range", "stdin") if getattr(options, name)]
     if len(chosen) > 1:
@@ -212,7 +256,7 @@ def _targets(options: argparse.Namespace) -> tuple[list[Target], str | None]:
         source, top = _commits(options)
         return [lambda rules: source], top
     paths = options.paths or [_here()]
-    targets = [target for path in paths for target in _path(path, options)]
+    targets = [target for path in paths for target in _path(path, options, store)]
     around = gitcommand.find(paths[0])
     return targets, around.work_tree if around and around.work_tree else paths[0]
 
@@ -245,7 +289,7 @@ def _commits(options: argparse.Namespace) -> tuple[Source, str | None]:
     return Range(repository, repository.resolve(old or "HEAD"), repository.resolve(new or "HEAD")), repository.work_tree
 
 
-def _path(path: str, options: argparse.Namespace) -> list[Target]:
+def _path(path: str, options: argparse.Namespace, store: Store | None) -> list[Target]:
     from scanner.pipeline import judge, sight
     from scanner.sources.fasthistory import FastHistory
     from scanner.sources.tree import Folder, WorkTree
@@ -255,12 +299,20 @@ def _path(path: str, options: argparse.Namespace) -> list[Target]:
         return [lambda rules: Folder(path, judge(rules), options.jobs)]
     if repository.work_tree is None and options.no_history:
         raise UsageError(f"{path}: is a bare repository; it has no files beside its history (leave out --no-history)")
+
+    def memory(rules: RuleSet) -> Memory | None:
+        if store is None:
+            return None
+        from scanner.store.remembered import Remembered
+
+        return Remembered(store, repository.name, rules, reread=options.show_secrets or getattr(options, "reread", False))
+
     targets: list[Target] = []
     if repository.work_tree is not None:
         targets.append(lambda rules: WorkTree(repository, None, judge(rules), options.jobs))
     if not options.no_history:
         narrow = _narrow(repository, options)
-        targets.append(lambda rules: FastHistory(repository, sight(rules), options.jobs, narrow))
+        targets.append(lambda rules: FastHistory(repository, sight(rules), options.jobs, narrow, memory(rules)))
     return targets
 
 
@@ -296,7 +348,8 @@ def _repository_at(path: str) -> Repository | None:
 
 def _looked_at_something(report: Report, options: argparse.Namespace) -> Report:
     """A scan that met nothing is not clean: its target was probably not what was meant."""
-    if report.coverage.blobs or report.coverage.commits or report.skipped:
+    coverage = report.coverage
+    if coverage.blobs or coverage.commits or coverage.known or report.skipped:
         return report
     what = ", ".join(options.paths) or ("standard input" if options.stdin else "here")
     return report._replace(skipped=(Skipped(what, "there was nothing to scan"),))

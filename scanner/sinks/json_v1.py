@@ -44,6 +44,7 @@ def document(report: Report) -> dict[str, Any]:
             "bytes": coverage.bytes,
             "commits": coverage.commits,
             "refs": coverage.refs,
+            "known": coverage.known,
             "notes": [visible(note) for note in coverage.notes],
         },
     }

@@ -80,6 +80,8 @@ def covered(report: Report) -> str:
     coverage = report.coverage
     counts = {"file": coverage.files, "blob": coverage.blobs, "commit": coverage.commits, "ref": coverage.refs}
     parts = [count(number, word) for word, number in counts.items() if number]
+    if coverage.known:
+        parts.append(f"{count(coverage.known, 'object')} known from earlier scans")
     return f"{', '.join([*parts, size(coverage.bytes)])} with {count(len(report.rules.rules), 'rule')}"
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import IO
 
 from scanner.gitcommand import Repository
@@ -25,8 +26,13 @@ _CHANGES = ("--literal-pathspecs", "log", "--raw", "--no-abbrev", "--no-renames"
 _READ = 65536
 
 
-def told(repository: Repository, places: Mapping[str, Origin]) -> dict[str, Origin]:
-    """Return the places of blobs with `present`, `removed` and, at HEAD, all `paths`."""
+def told(
+    repository: Repository, places: Mapping[str, Origin], before: Mapping[str, Origin] = MappingProxyType({}), since: str = ""
+) -> dict[str, Origin]:
+    """Return the places of blobs with `present`, `removed` and, at HEAD, all `paths`.
+
+    `before` are such places as they were told when HEAD was `since`, from which it only went forward.
+    """
     filed = {id: place for id, place in places.items() if place.path is not None}
     head = repository.head()
     if not filed or head is None:
@@ -34,7 +40,10 @@ def told(repository: Repository, places: Mapping[str, Origin]) -> dict[str, Orig
     paths = _paths_at(repository, head, filed)
     present = _present(repository, filed)
     gone = {id: place for id, place in filed.items() if id not in paths and place.commit}
-    removed = _removed(repository, head, gone)
+    older = {id: place for id, place in gone.items() if id in before}
+    removed = {id: commit for id in older if (commit := before[id].removed)}
+    removed |= _removed(repository, f"{since}..{head}", older)
+    removed |= _removed(repository, head, {id: place for id, place in gone.items() if id not in before})
     return {
         id: place._replace(present=present.get(id, ()), removed=removed.get(id), paths=paths.get(id, ()))
         if id in filed

@@ -8,7 +8,7 @@ the objects that hold a finding.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import IO, NamedTuple
 
 from scanner.gitcommand import Repository, reason
@@ -97,19 +97,37 @@ class History(NamedTuple):
         if walked is None:
             walk = Walk(self.repository, self.narrow)
             try:
-                _place(walk.text(), wanted, places)
+                place(walk.text(), wanted, places)
             finally:
                 walk.end()
         else:
-            _place(walked, wanted, places)
+            place(walked, wanted, places)
         if wanted - places.keys() and self.narrow is None:
-            with self.repository.open(*ARGUMENTS, "--missing=allow-any", "--reflog") as process:
-                assert process.stdout
-                _place(process.stdout, wanted, places)
+            self.place_rest(wanted, places)
         for id in wanted - places.keys():
             places[id] = Origin("history, unreachable")
+        return told(self.repository, self.describe(places))
+
+    def place_rest(self, wanted: Collection[str], places: dict[str, Origin]) -> None:
+        """Name the places of wanted objects that only the reflog leads to."""
+        with self.repository.open(*ARGUMENTS, "--missing=allow-any", "--reflog", "--not", "--all") as process:
+            assert process.stdout
+            place(process.stdout, wanted, places)
+
+    def describe(self, places: Mapping[str, Origin]) -> dict[str, Origin]:
+        """Return the places with author and date of their commits. A tag is no file of the commit listed before it."""
+        tags = self._tags([id for id, place in places.items() if place.path is not None])
+        places = {**places, **{id: Origin(VIA["tag"], commit=id) for id in tags}}
         places.update(uncut(self.repository, places))
-        return told(self.repository, dict(zip(places, described(self.repository, list(places.values())), strict=True)))
+        return dict(zip(places, described(self.repository, list(places.values())), strict=True))
+
+    def _tags(self, ids: Sequence[str]) -> Sequence[str]:
+        """Return those of the objects that are tags: a walk names them as it names files."""
+        if not ids:
+            return ()
+        asked = "".join(f"{id}\n" for id in ids).encode()
+        result = self.repository.attempt("cat-file", "--batch-check=%(objectname) %(objecttype)", stdin=asked)
+        return [line[:-4].decode() for line in result.stdout.splitlines() if line.endswith(b" tag")]
 
 
 def count_refs(repository: Repository) -> int:
@@ -129,7 +147,7 @@ def missing_objects(repository: Repository, count: int) -> Skipped:
     return Skipped(repository.name, f"{objects} missing from this partial clone and not scanned; nothing is fetched")
 
 
-def _place(walked: IO[bytes], wanted: Collection[str], places: dict[str, Origin]) -> None:
+def place(walked: IO[bytes], wanted: Collection[str], places: dict[str, Origin]) -> None:
     """Name the places of wanted objects from what a walk printed: commits, and behind each its new trees and blobs."""
     left = {id.encode() for id in wanted}
     size = len(next(iter(left), b""))

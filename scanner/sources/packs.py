@@ -163,6 +163,17 @@ def mapped(path: str) -> mmap.mmap:
         raise Corrupt(f"it cannot be read: {getattr(problem, 'strerror', None) or 'it is empty'}") from None
 
 
+def checksum(name: PackName) -> bytes | None:
+    """Return what tells one pack with its index from all others: their checksums, as the index ends with them."""
+    try:
+        with open(name.stem + ".idx", "rb", opener=opener) as file:
+            file.seek(-2 * name.hash_size, os.SEEK_END)
+            mark = file.read(2 * name.hash_size)
+            return mark + os.stat(name.pack).st_size.to_bytes(8, "big") if len(mark) == 2 * name.hash_size else None
+    except OSError:
+        return None
+
+
 def pack_names(folder: str, hash_size: int) -> Iterator[PackName]:
     """Yield the packs of one object directory that have an index."""
     place = os.path.join(folder, "pack")
@@ -173,3 +184,8 @@ def pack_names(folder: str, hash_size: int) -> Iterator[PackName]:
     for name in names:
         if name.startswith("pack-") and name.endswith(".idx"):
             yield PackName(os.path.join(place, name[:-4]), hash_size)
+
+
+def opener(path: str, flags: int) -> int:
+    """Open for reading what may be a pipe that nobody writes to; for `open`."""
+    return os.open(path, _OPEN)

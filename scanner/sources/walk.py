@@ -15,7 +15,8 @@ from typing import IO
 from scanner.gitcommand import SPARING, Repository
 from scanner.sources.narrow import Narrow, starts
 
-ARGUMENTS = ("rev-list", "--objects", "--in-commit-order", "--reverse")
+ARGUMENTS = ("rev-list", "--objects", "--in-commit-order", "--reverse", "--date-order")
+"""The oldest commit first, whatever clocks say no commit before its parents, and behind each the objects that it brought."""
 
 
 _BLOCK = 1024 * 1024
@@ -89,20 +90,20 @@ class Walk:
         """Return the objects that the walk met."""
         return {bytes.fromhex(line.split()[0].decode()) for line in self.text() if not line.startswith(b"?")}
 
-    def missing(self) -> int | None:
-        """Return how many objects the graph names and the repository has not, or None when git could not tell."""
+    def missing(self) -> set[bytes] | None:
+        """Return the objects that the graph names and the repository has not, or None when git could not tell."""
         file, code = self._result()
         if code:
             return None
-        count, last = 0, b"\n"
-        while block := file.read(_BLOCK):
-            count += (last + block).count(b"\n?")
-            last = block[-1:]
+        absent = {line for line in file if line.startswith(b"?")}
         # What only the reflog leads to is no place to name, but it is missing all the same.
         more = self._repository.attempt(
             "rev-list", "--objects", "--quiet", "--missing=print", "--reflog", "--not", "--all"
         )  # fmt: skip
-        return None if more.returncode else count + more.stdout.count(b"?")
+        if more.returncode:
+            return None
+        absent.update(line for line in more.stdout.splitlines() if line.startswith(b"?"))
+        return {bytes.fromhex(line[1:].split()[0].decode()) for line in absent}
 
     def _result(self) -> tuple[IO[bytes], int]:
         """Wait for git; return what it printed and its exit code."""

@@ -24,10 +24,14 @@ Edit = Copy | bytes
 
 
 class Store:
-    """A repository in a temporary folder, without the user's or the machine's configuration."""
+    """A repository in a temporary folder, without the user's or the machine's configuration.
 
-    def __init__(self, path: Path, *options: str, clone: str | None = None) -> None:
+    All is done at the same second, unless time `ticks` from one call of git to the next.
+    """
+
+    def __init__(self, path: Path, *options: str, clone: str | None = None, ticks: bool = False) -> None:
         self.path = path
+        self._seconds, self._step = 1_700_000_000, 60 * ticks
         path.mkdir(parents=True, exist_ok=True)
         if clone is None:
             self.git("init", "-q", "-b", "main", *options)
@@ -36,8 +40,9 @@ class Store:
 
     def git(self, *arguments: str, stdin: bytes | None = None, check: bool = True) -> bytes:
         env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-        env |= {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1", "GIT_AUTHOR_DATE": "1700000000 +0000",
-                "GIT_COMMITTER_DATE": "1700000000 +0000"}  # fmt: skip
+        env |= {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1", "GIT_AUTHOR_DATE": f"{self._seconds} +0000",
+                "GIT_COMMITTER_DATE": f"{self._seconds} +0000"}  # fmt: skip
+        self._seconds += self._step
         for role in ("AUTHOR", "COMMITTER"):
             env |= {f"GIT_{role}_NAME": "Ann", f"GIT_{role}_EMAIL": "ann@example.org"}
         command = ["git", "-c", "protocol.file.allow=always", "-c", "gc.auto=0", *arguments]

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scanner.model import Blob, Report, RuleSet
+from scanner.model import Blob, Origin, Report, RuleSet
 from scanner.pipeline import Found, Sight, scan, sight
 from scanner.rules import load_builtin
 from scanner.sources import deltas, fasthistory, packscan, processes
@@ -480,3 +480,25 @@ def test_a_delta_that_unfolds_to_more_than_git_may_hold_is_skipped_by_name(
     report = _fast(store)
     assert [skipped.what for skipped in report.skipped] == [f"object {id.hex()}"]
     assert "unfolds" in report.skipped[0].reason
+
+
+def test_a_tags_message_is_no_file_of_some_commit(tmp_path: Path) -> None:
+    store, secrets = Store(tmp_path, ticks=True), Secrets(41)
+    store.commit({"a": b"nothing"})
+    store.commit({"b": b"nothing else"})
+    store.git("tag", "-m", secrets.aws_id(), "v1")
+    tag = store.git("rev-parse", "v1").decode().strip()
+    (finding,) = expect_same(store).findings
+    assert [where.origin for where in finding.locations] == [Origin("tag message", commit=tag)]
+
+
+def test_the_commit_that_brought_an_object_is_named_though_clocks_were_equal(tmp_path: Path) -> None:
+    store, secrets = Store(tmp_path), Secrets(42)
+    store.commit({"a": b"nothing"})
+    brought = store.commit({"b": secrets.aws_id().encode()})
+    store.git("checkout", "-q", "-b", "side")
+    store.commit({"c": b"something"})
+    store.git("checkout", "-q", "main")
+    store.commit({"d": b"anything"})
+    (finding,) = expect_same(store).findings
+    assert [where.origin.commit for where in finding.locations] == [brought]
