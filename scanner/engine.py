@@ -41,9 +41,12 @@ class Engine(Protocol):
 
 
 class HyperscanEngine:
-    """Hyperscan in block mode, with the compiled database kept in the cache folder."""
+    """Hyperscan in block mode, with the compiled database kept in the cache folder.
 
-    def __init__(self, rules: RuleSet) -> None:
+    To be measured, an engine is not to `keep` it, and may do without the `triggers` of what is encoded.
+    """
+
+    def __init__(self, rules: RuleSet, *, keep: bool = True, triggers: bool = True) -> None:
         import hyperscan
 
         version = getattr(hyperscan, "__version__", "?")
@@ -51,7 +54,7 @@ class HyperscanEngine:
         # The library names its version and the processor features in the database and refuses
         # one that does not fit, as it refuses a damaged one (it keeps a checksum).
         cached = f"{rules.digest[:32]}-{_triggers_state()}-{version}.hsdb"
-        stored = cache.read(cached)
+        stored = cache.read(cached) if keep else None
         if stored is not None:
             try:
                 self._database = hyperscan.loadb(stored, hyperscan.HS_MODE_BLOCK)
@@ -59,11 +62,12 @@ class HyperscanEngine:
                 return
             except hyperscan.HyperscanError:
                 pass
-        self._database = self._compile(rules)
-        cache.write(cached, hyperscan.dumpb(self._database))
+        self._database = self._compile(rules, triggers)
+        if keep:
+            cache.write(cached, hyperscan.dumpb(self._database))
 
     @staticmethod
-    def _compile(rules: RuleSet) -> hyperscan.Database:
+    def _compile(rules: RuleSet, with_triggers: bool) -> hyperscan.Database:
         import hyperscan
 
         from scanner.decode import triggers
@@ -74,7 +78,7 @@ class HyperscanEngine:
             for anchor in rule.anchors:
                 expressions.append(anchor.encode("latin-1"))
                 ids.append(index)
-        for number, trigger in enumerate(triggers.TRIGGERS):
+        for number, trigger in enumerate(triggers.TRIGGERS if with_triggers else ()):
             expressions.append(trigger.pattern.encode("latin-1"))
             ids.append(FIRST + number)
         try:  # all at once: to try each by itself takes seven times as long

@@ -10,7 +10,7 @@ import pytest
 from scanner import cache
 from scanner.decode.triggers import TRIGGERS
 from scanner.edges import edge_bound
-from scanner.engine import open_engine
+from scanner.engine import Engine
 from scanner.errors import RuleError
 from scanner.examples import expand
 from scanner.model import LEVELS, Blob, Origin, RuleSet, Skipped
@@ -114,9 +114,8 @@ def test_a_damaged_cache_of_rules_is_rebuilt(rules: RuleSet) -> None:
     assert load_builtin() == rules
 
 
-def test_no_example_is_found_by_a_surer_rule_than_its_own(rules: RuleSet) -> None:
+def test_no_example_is_found_by_a_surer_rule_than_its_own(rules: RuleSet, engine: Engine) -> None:
     """Whoever leaks a key reads of its provider, not of another one whose keys look alike."""
-    engine = open_engine(rules)
     wrong = []
     for rule in rules.rules:
         for template in rule.examples:

@@ -16,11 +16,15 @@ from scanner.sinks.words import count
 
 
 def run(options: argparse.Namespace) -> int:
-    """Carry out `rules list`, `rules show` or `rules check`."""
+    """Carry out `rules list`, `rules show`, `rules docs` or `rules check`."""
     if options.action == "list":
         _list(load_builtin())
     elif options.action == "show":
         _show(select(load_builtin(), [options.id]).rules[0])
+    elif options.action == "docs":
+        from scanner.commands.rules_docs import page
+
+        print(page(load_builtin()))
     else:
         return _check(options.files)
     return 0
@@ -61,11 +65,17 @@ def _check(files: list[str]) -> int:
     problems = list(check(rules))
     for problem in problems:
         print(problem)
-    if not problems:
-        engines = " and ".join(ENGINES)
-        said = count(len(rules.rules), "rule is", "rules are")
-        print(f"{said} right: every example is found and every negative is not, on {engines}.")
-    return 2 if problems else 0
+    if problems:
+        return 2
+    engines = " and ".join(ENGINES)
+    said = count(len(rules.rules), "rule is", "rules are")
+    print(f"{said} right: every example is found and every negative is not, on {engines}.")
+    from scanner.commands.rules_check import costs, overlaps
+
+    builtin = load_builtin()
+    for line in (*overlaps(rules, builtin), *costs(rules, builtin)):
+        print(line)
+    return 0
 
 
 def check(rules: RuleSet) -> Iterator[str]:
