@@ -15,6 +15,11 @@ from scanner.model import LEVELS, Blob, Chunk, Finding, Location, Match, Origin,
 DEFAULT_KEY = b"keyleash/1"
 """The fingerprint key of a scan that was given none: fingerprints compare across machines."""
 
+_LINES = 200
+"""Lines of one place that a generic finding is looked for in: a private key has fewer."""
+
+Places = dict[tuple[Origin, str | None, int], list[Location]]
+
 _KEEP = 4
 _LONG = 20
 
@@ -131,8 +136,9 @@ class Groups:
         """
         left_out = 0
         found = []
+        taken = self._specific_places()
         for group in self._groups.values():
-            known = group.locations.values()
+            known = [where for where in group.locations.values() if not (group.best.rule.generic and _overlaps(where, taken))]
             locations = {where._replace(origin=places.get(where.blob or "", where.origin)) for where in known}
             if excluded:
                 kept = {where for where in locations if where.origin.path is None or not excluded(where.origin.path)}
@@ -141,6 +147,20 @@ class Groups:
             if locations:
                 found.append(self._finding(group, locations))
         return found, left_out
+
+    def _specific_places(self) -> Places:
+        """Return by origin, blob and line where rules that are not generic believe something.
+
+        Within one chunk the pipeline has put these first; here meet the pieces of a large file, and
+        what stands there as it is with what it is decoded to.
+        """
+        places: Places = {}
+        if any(group.best.rule.generic for group in self._groups.values()):
+            for group in self._groups.values():
+                for where in group.locations.values() if not group.best.rule.generic else ():
+                    for line in range(where.line, min(where.end_line, where.line + _LINES) + 1):
+                        places.setdefault((where.origin, where.blob, line), []).append(where)
+        return places
 
     def _finding(self, group: _Group, locations: Collection[Location]) -> Finding:
         best = group.best
@@ -154,6 +174,15 @@ class Groups:
             tuple(sorted(locations, key=_order)),
             _shown(group.secret) if self._show_secrets and group.secret is not None else None,
         )
+
+
+def _overlaps(where: Location, taken: Places) -> bool:
+    return any(
+        (where.line, where.column) < (other.end_line, other.end_column)
+        and (other.line, other.column) < (where.end_line, where.end_column)
+        for line in {where.line, where.end_line}
+        for other in taken.get((where.origin, where.blob, line), ())
+    )
 
 
 def _shown(secret: bytes) -> str:

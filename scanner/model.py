@@ -29,7 +29,8 @@ class Rule(NamedTuple):
     the credential. `anchors` are what the engine looks for, by default the pattern;
     `width` is the longest possible anchor in bytes, lookaround included, and `reach` the same of the pattern. `confirm` names
     the function in `scanner.confirm` that turns anchors into matches. `guessable` says
-    that a person chose the secret, so it is fingerprinted slowly and never shown in part.
+    that a person chose the secret, so it is fingerprinted slowly and never shown in part. `names` is
+    a pattern of the names that a generic credential is given to; its anchors are then those of `scanner.assigned`.
     """
 
     id: str
@@ -49,6 +50,12 @@ class Rule(NamedTuple):
     examples: tuple[str, ...]
     negatives: tuple[str, ...]
     file: str
+    names: str = ""
+
+    @property
+    def generic(self) -> bool:
+        """Whether the rule judges a value by its name; what a rule of its own believes goes before."""
+        return self.confirm == "generic"
 
 
 class Limits(NamedTuple):

@@ -142,14 +142,38 @@ def matches(blob: Blob, engine: Engine, rules: RuleSet) -> Iterator[tuple[Match,
         if not anchors:
             continue
         anchors.sort()
+        believed: list[Match] = []
         for index, ends in groupby(anchors, key=itemgetter(0)):
             rule = rules.rules[index]
             try:
-                for match in confirmation(rule.confirm)(rule, chunk.data, _distinct(ends)):
-                    if reason_to_drop(match, chunk, rules.policy) is None and seen.is_news(match, chunk):
-                        yield match, chunk
+                believed += confirmation(rule.confirm)(rule, chunk.data, _distinct(ends))
             except TimeoutError:
                 yield Skipped(_name(blob), f"rule '{rule.id}' took too long on this text", _unplaced(blob))
+        for match in _specific_first(believed):
+            try:
+                dropped = reason_to_drop(match, chunk, rules.policy)
+            except TimeoutError:
+                yield Skipped(_name(blob), f"rule '{match.rule.id}' took too long on this text", _unplaced(blob))
+                continue
+            if dropped is None and seen.is_news(match, chunk):
+                yield match, chunk
+
+
+def _specific_first(matches: list[Match]) -> Iterator[Match]:
+    """Yield matches without those of generic rules that overlap what another rule believes, or a generic one of more score.
+
+    A filter that drops the specific match, because it is documented or allowed, so drops the generic one too.
+    """
+    generic = [match for match in matches if match.rule.generic]
+    taken = []
+    for match in matches:
+        if not match.rule.generic:
+            taken.append((match.start, match.end))
+            yield match
+    for match in sorted(generic, key=lambda match: (-LEVELS.index(match.confidence), match.rule.id.startswith("generic"))):
+        if not any(match.start < end and start < match.end for start, end in taken):
+            taken.append((match.start, match.end))
+            yield match
 
 
 def _news(blob: Blob, engine: Engine, rules: RuleSet, skipped: dict[Skipped, None]) -> Iterator[tuple[Match, Chunk]]:

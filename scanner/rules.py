@@ -18,7 +18,7 @@ import zlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from scanner import __version__, cache
+from scanner import __version__, assigned, cache
 from scanner.errors import RuleError, UsageError
 from scanner.model import LEVELS, NO_POLICY, Policy, Rule, RuleSet
 
@@ -52,12 +52,13 @@ CONFIRMATIONS = (
     "1password-token",
     "supabase-key",
     "kubernetes-token",
+    "generic",
 )
 """Names of the functions in `scanner.confirm`; a test holds the two together."""
 
 _REQUIRED = ("id", "name", "confidence", "severity", "why", "fix", "references", "examples", "negatives")
 _NAMED = ("beside", "named", "value")
-_OPTIONAL = ("pattern", *_NAMED, "anchors", "confirm", "guessable", "entropy")
+_OPTIONAL = ("pattern", *_NAMED, "anchors", "names", "looks", "confirm", "guessable", "entropy")
 _ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)+\Z")
 
 
@@ -281,8 +282,10 @@ class _Entry:
         """Raise for a value that no type check sees."""
         if not _ID.match(self.text("id")):
             raise self.wrong("id", "must be two or more lower-case words joined by hyphens")
+        if self.texts("names") and self.text("confirm") != "generic":
+            raise self.wrong("names", "goes with 'confirm: generic'")
         pattern = self.pattern()
-        if not pattern and not self.texts("anchors"):
+        if not pattern and not self.texts("anchors") and not self.texts("names"):
             raise self.wrong("pattern", "is missing")
         if not pattern and self.text("confirm", "pattern") == "pattern":
             raise self.wrong("pattern", "is missing: anchors alone need a 'confirm' that reads their neighbourhood")
@@ -298,8 +301,10 @@ class _Entry:
 def _rule(fields: dict[str, Any], file: str) -> Rule:
     entry = _Entry(fields, file)
     entry.check()
-    pattern, anchors = entry.pattern(), entry.anchors()
-    where = next(name for name in ("anchors", "value", "pattern") if name == "pattern" or fields.get(name))
+    pattern, anchors, names = entry.pattern(), entry.anchors(), entry.texts("names")
+    where = next(name for name in ("anchors", "names", "value", "pattern") if name == "pattern" or fields.get(name))
+    looks = entry.one_of("looks", assigned.LOOKS, "any")
+    anchors = (*(anchor for name in names for anchor in assigned.anchors(name, looks)), *filter(None, anchors))
     return Rule(
         id=entry.text("id"),
         name=entry.text("name"),
@@ -318,6 +323,7 @@ def _rule(fields: dict[str, Any], file: str) -> Rule:
         examples=entry.texts("examples"),
         negatives=entry.texts("negatives"),
         file=os.path.basename(file),
+        names="|".join(names),
     )
 
 

@@ -11,6 +11,7 @@ from scanner import gitcommand
 from scanner.examples import expand
 from scanner.model import Source
 from scanner.pipeline import scan
+from scanner.rules import load_builtin
 from scanner.sources.history import History
 from scanner.sources.staged import Staged
 from scanner.sources.tree import WorkTree
@@ -21,6 +22,10 @@ from tests.conftest import Repo, Secrets
 from tests.decode.test_decode import ENCODINGS
 
 Found = dict[str, set[tuple[str, int, int, str]]]
+
+
+GENERIC = {rule.id for rule in load_builtin().rules if rule.generic}
+"""What looks like a key of AWS and is none may still be a password by its name."""
 
 
 def found(source: Source) -> Found:
@@ -67,7 +72,8 @@ def test_every_form_is_found_as_a_file_staged_and_in_history(repo: Repo, secrets
     assert len(forms) > 180
     for name, (content, rules) in forms.items():
         path = f"{name.replace('/', '-')}.txt"
-        assert {row[0] for row in tree[path]} - {"aws-session-token"} == rules, (name, content)
+        generic = GENERIC if name.startswith("near miss") else set()
+        assert {row[0] for row in tree[path]} - {"aws-session-token"} - generic == rules, (name, content)
         assert tree[path] == staged[path] == history[path] == packed[path], name
     assert len(binary) > 30
     for name, (_, rules) in binary.items():

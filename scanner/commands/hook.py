@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from scanner import baseline, config, gitcommand
 from scanner.errors import UsageError
 from scanner.gitcommand import Repository, entries
-from scanner.model import Source
+from scanner.model import Coverage, Report, Source
 from scanner.pipeline import scan
 from scanner.rules import load_builtin
 from scanner.sources.staged import Range, Staged
@@ -31,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
     source, what = _choose(repository, options)
     accepting = baseline.chosen(repository.work_tree, settings.baseline, file=options.baseline, off=options.no_baseline)
     report = scan([source], settings.rules(load_builtin()), key=accepting.key, excluded=settings.excluded())
-    report = accepting.applied(report)._replace(fail_on=settings.threshold("hook"))
+    report = _without_guesses(accepting.applied(report))._replace(fail_on=settings.threshold("hook"))
     looked = report.coverage.files or report.skipped
     if isinstance(source, Staged) and not looked and not _committing() and not source.only and source.is_empty():
         raise UsageError(NOTHING)
@@ -46,6 +46,19 @@ def run(options: argparse.Namespace) -> int:
     elif isinstance(source, Staged) and source.only == frozenset():
         print("pre-commit names no file of this commit: nothing was scanned.")
     return 1 if report.blocking else 2 if report.skipped else 0
+
+
+def _without_guesses(report: Report) -> Report:
+    """Leave out generic secrets of low confidence, and say so: a commit is not stopped for a guess."""
+    kept = tuple(finding for finding in report.findings if not finding.rule.generic or finding.confidence != "low")
+    passed = len(report.findings) - len(kept)
+    if not passed:
+        return report
+    from scanner.sinks.words import count
+
+    secrets = count(passed, "possible generic secret")
+    note = f"{secrets} of low confidence {'was' if passed == 1 else 'were'} let pass; keyleash scan --staged shows what"
+    return report._replace(findings=kept, coverage=report.coverage.plus(Coverage(notes=(note,))))
 
 
 def _choose(repository: Repository, options: argparse.Namespace) -> tuple[Source, str]:

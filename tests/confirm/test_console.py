@@ -66,7 +66,8 @@ NO_MAILS = {
 
 @pytest.mark.parametrize("form", NO_MAILS)
 def test_what_holds_no_password_is_not_reported(form: str, find: Find, secrets: Secrets) -> None:
-    assert find(expand(NO_MAILS[form]).replace("<PW>", secrets.password())) == []
+    found = find(expand(NO_MAILS[form]).replace("<PW>", secrets.password()))
+    assert [match for match in found if not match.rule.generic] == []
 
 
 COMMANDS = {

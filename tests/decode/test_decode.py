@@ -171,7 +171,7 @@ def test_more_encodings_than_the_limit_are_reported(tmp_path: Path, secrets: Sec
     for _ in range(4):
         data = base64.b64encode(data)
     report = scanned(tmp_path, b"secret_file: " + data)
-    assert not report.findings
+    assert not [finding for finding in report.findings if not finding.rule.generic]
     assert [skipped.reason for skipped in report.skipped] == ["is more than 3 encodings deep"]
 
 

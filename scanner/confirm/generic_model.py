@@ -1,0 +1,108 @@
+"""How likely a value is a credential: a small ensemble of decision trees over named features.
+
+The trees stand in `scanner/data/generic_model.json`, trained by `tests/bench/train_generic.py`; `docs/generic.md`
+says on what, and how the thresholds were set. A node is `[feature, threshold, left, right]`: left
+when the feature is at most the threshold; a leaf is a number. The sum of the leaves is in logits.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import functools
+import json
+import math
+import os
+import re
+from typing import Any, NamedTuple
+
+from scanner.confirm.generic_features import DATA, Features, features, only_words
+from scanner.confirm.generic_forms import Candidate
+
+
+class Model(NamedTuple):
+    """What the file holds: trees, and the scores from which a value is reported, and stops a commit."""
+
+    base: float
+    trees: list[Any]
+    report: float
+    stop: float
+
+
+@functools.cache
+def model() -> Model:
+    """Return the built-in model."""
+    with open(os.path.join(DATA, "generic_model.json"), encoding="ascii") as file:
+        content = json.load(file)
+    return Model(content["base"], content["trees"], content["report"], content["stop"])
+
+
+def score(found: Candidate) -> float:
+    """Return how likely the candidate is a credential, from 0 to 1; 0 for what plainly is none."""
+    return _score(found._replace(start=0, end=0))
+
+
+@functools.lru_cache(maxsize=16384)
+def _score(found: Candidate) -> float:
+    """The same lines come again and again: in the versions of a file, and in files that were copied."""
+    return 0.0 if hopeless(found) else of_features(features(found))
+
+
+def of_features(numbers: Features) -> float:
+    """Return the score of a candidate's features."""
+    total = model().base
+    for node in model().trees:
+        while node.__class__ is list:
+            node = node[2] if numbers[node[0]] <= node[1] else node[3]
+        total += node
+    return 1 / (1 + math.exp(-total))
+
+
+_VARIABLE = re.compile(
+    rb"[$%@][A-Za-z{(\[]|\$?\{[\w.:-]+\}\Z|<[\w .:-]+>\Z|\[[A-Za-z_ -]+\]\Z|%[sdvqn]\Z"
+    rb"|\\\(|__\w+__\Z|!(?:Ref|Sub|vault|secret)\b"
+)
+_TEMPLATE = re.compile(rb"\{\{|<%|#\{|\$\{|\$\(|\(\(|%\(\w{1,40}\)s|\}\}")
+_NO_SECRET = re.compile(
+    rb"(?i:[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})\Z|(?i:(?:[0-9a-f]{16,}\s+)+[0-9a-f]{16,})\Z|.*(?:\.{3}|\xe2\x80\xa6)\Z"
+    rb"|(?i:utf-?8|sha-?\d{1,3}|aes-?\d{3})|(?i:[a-z][a-z0-9+.-]{1,12}://(?![^\s/@]*:[^\s/@]+@)|www\.|mailto:)"
+    rb"|[^@\s]+@[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}\Z|.*%[sdvqx]\b"
+    rb"|[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{1,2}[/.][0-9]{1,2}[/.][0-9]{2,4}|[0-9]+(?:ms|s|m|h|d|px|em|%|kb|mb)\Z"
+    rb"|(?:\.{1,2}|~|[A-Za-z]:|(?=/[a-z]))[/\\][a-z0-9_./\\-]*\Z|[a-z_.-][a-z0-9_.-]*(?:/[a-z0-9_.-]+)+\Z"
+    rb"|[\w./-]+\.(?:pem|key|crt|json|ya?ml|txt|js|ts|py|go|rb|java|html?|php|xml|conf|cfg|properties|env|pub|cert|p12|jks)\Z"
+)
+"""UUIDs, lists of hashes, what is cut off, names of algorithms, addresses, formats, dates, durations, paths."""
+_ELEMENTS = ("element", "entry")
+_CODE = re.compile(
+    rb"(?:self|this|cls|super|os|process|env|config|options?|params?|args|props"
+    rb"|req|request|ctx)(?:\.|\[|->|::)"
+)
+_DUMMY = re.compile(
+    rb"(?i).{0,4}\Z|(?:my|your|the|test)?[-_]?(?:pass(?:word|wd)?|secret|token|admin|user|root|example|changeme)[0-9!]{0,4}\Z"
+)
+
+
+def hopeless(found: Candidate) -> bool:
+    """Whether a value is a variable, a call, plain words, an address, too short …: what needs no weighing."""
+    value = found.value
+    if len(value.strip()) < 4 and not found.form.startswith("url"):
+        return True
+    if _VARIABLE.match(value) or _TEMPLATE.search(value) or _NO_SECRET.match(value) or len(set(value)) < 3:
+        return True
+    if found.form in ("header", "scheme") and found.name.lower() == b"basic" and _dummy_login(value):
+        return True
+    if only_words(value) or b"{{" in found.wrap:
+        return True
+    if found.quote:
+        return False
+    after = found.after[:1]
+    return bool(_CODE.match(value)) or (after in (b"(", b"[", b"{", b"<", b"$") and found.form not in _ELEMENTS)
+
+
+def _dummy_login(value: bytes) -> bool:
+    """Whether a basic header's value decodes to a word that stands for a password, or to nothing but a name."""
+    try:
+        name, colon, password = base64.b64decode(value + b"=" * (-len(value) % 4)).partition(b":")
+    except binascii.Error:
+        return False
+    return bool(colon) and name.isascii() and bool(_DUMMY.match(password))
