@@ -129,7 +129,7 @@ class Repository(NamedTuple):
                 process.kill()
             process.wait()
             if watch and watch.ended:
-                raise GitError(_hung(arguments[0], limit))
+                raise GitError(_hung(arguments, limit))
 
     def resolve(self, revision: str) -> str:
         """Return the commit id that a revision names; a `UsageError` when there is none."""
@@ -176,7 +176,7 @@ def _run(
     except FileNotFoundError:
         raise GitError("git is not installed, or not on PATH") from None
     except subprocess.TimeoutExpired:
-        raise GitError(_hung(command[1 + len(_SAFE)], limit)) from None
+        raise GitError(_hung(command[1 + len(_SAFE) :], limit)) from None
 
 
 def patience(usual: float) -> float:
@@ -189,7 +189,11 @@ def patience(usual: float) -> float:
     return float(text)
 
 
-def _hung(command: str, limit: float) -> str:
+def _hung(arguments: Sequence[str], limit: float) -> str:
+    before = 0
+    while arguments[before] == "-c":
+        before += 2
+    command = arguments[before]
     return (
         f"git {command} did not answer within {limit:.0f} seconds and was ended, so nothing is known to be clean; "
         f"try it by hand ('git status'), or give it longer: KEYLEASH_GIT_TIMEOUT=SECONDS"
