@@ -132,12 +132,31 @@ class _Output(argparse.Action):
         namespace.outputs = [*(namespace.outputs or []), (kind, values)]
 
 
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """argparse makes one of these for each option it is told of, and imports shutil each time to learn the terminal's width."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_columns() - 2)
+
+
+def _columns() -> int:
+    """Return the width of the terminal, or what `COLUMNS` says."""
+    said = os.environ.get("COLUMNS", "")
+    if said.isdecimal() and int(said):
+        return int(said)
+    try:
+        return os.get_terminal_size().columns or 80
+    except OSError:  # standard output is no terminal
+        return 80
+
+
 def parser(command: str | None = None) -> argparse.ArgumentParser:
     """Return the parser of the whole command line, or of one command where only that is wanted."""
     top = _Parser(
         prog="keyleash",
         description="Finds credentials in git before they are public.",
         epilog="'keyleash COMMAND --help' explains a command with examples.",
+        formatter_class=_Help,
     )
     top.add_argument("--version", action="version", version=f"keyleash {__version__}")
     # Without `prog`, argparse formats a usage line to find it out, and that imports much.
@@ -150,7 +169,7 @@ def parser(command: str | None = None) -> argparse.ArgumentParser:
 def _add(commands: argparse._SubParsersAction[_Parser], name: str, help: str, epilog: str) -> argparse.ArgumentParser:
     return commands.add_parser(
         name, help=help, description=help[0].upper() + help[1:] + ".", epilog=epilog,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Help,
     )  # fmt: skip
 
 
