@@ -218,6 +218,12 @@ def _jobs(text: str) -> int:
     return int(text)
 
 
+def _add_audit(commands: argparse._SubParsersAction[_Parser]) -> None:
+    from scanner.commands.audit_options import EXAMPLES, add
+
+    add(_add(commands, "audit", "scan every repository of an organisation, and remember", EXAMPLES), _jobs)
+
+
 def _add_hook(commands: argparse._SubParsersAction[_Parser]) -> None:
     epilog = _HOOK_EXAMPLES.format(version=__version__)
     hook = _add(commands, "hook", "scan a commit that is being made, or a push; the entry for pre-commit and git", epilog)
@@ -330,6 +336,7 @@ def _add_version(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 COMMANDS = {
     "scan": _add_scan,
+    "audit": _add_audit,
     "hook": _add_hook,
     "install": _add_install,
     "uninstall": _add_uninstall,
@@ -350,6 +357,10 @@ def run(arguments: Sequence[str]) -> int:
         from scanner.commands import scan
 
         return scan.run(options)
+    if options.command == "audit":
+        from scanner.commands import audit
+
+        return audit.run(options)
     if options.command == "hook":
         from scanner.commands import hook
 

@@ -10,9 +10,9 @@ from scanner.sinks import SINKS, sink
 from tests.conftest import ROOT
 
 ORDER = [
-    "errors", "model", "cache", "yamlfile", "assigned", "named", "rules", "edges", "gitcommand", "sources", "decode", "engine",
-    "confirm", "filters", "group", "pairs", "pipeline", "store", "config", "baseline", "sinks", "examples", "ci", "commands",
-    "cli", "__main__",
+    "errors", "model", "cache", "yamlfile", "assigned", "named", "rules", "edges", "gitcommand", "clones", "advert", "sources",
+    "decode", "engine", "confirm", "filters", "group", "pairs", "pipeline", "store", "crew", "config", "baseline", "sinks",
+    "examples", "ci", "audit", "cluster", "commands", "cli", "__main__",
 ]  # fmt: skip
 
 

@@ -65,7 +65,7 @@ class _Crew:
             ours, theirs = context.Pipe()
             # A forked process inherits our ends of all pipes; it must not keep them open.
             inherited = [*self._members, ours] if START_METHOD == "fork" else []
-            process = context.Process(target=_serve, args=(theirs, inherited, start, parent), daemon=True)
+            process = context.Process(target=serve, args=(theirs, inherited, start, parent), daemon=True)
             process.start()
             theirs.close()
             self._members[ours] = process
@@ -122,7 +122,8 @@ class _Crew:
             pipe.close()
 
 
-def _serve(pipe: Connection, inherited: list[Connection], start: Start, parent: int | None) -> None:
+def serve(pipe: Connection, inherited: list[Connection], start: Start, parent: int | None) -> None:
+    """Be a process that does the tasks of its parent, and ends when that does."""
     if parent is not None and sys.platform == "linux":
         _end_with(parent)
     for other in inherited:

@@ -1,0 +1,268 @@
+"""Mirror clones of repositories, kept in a cache folder so that the next audit fetches what is new only.
+
+What is cloned is hostile: a mirror has no work tree, no hook and no template, its
+submodules are not fetched, and git speaks one transport with the host that was named and
+no other. A token reaches git through an environment variable that a credential helper for
+that host alone reads: never a command line, a configuration or a log.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from scanner.errors import ScanError
+from scanner.gitcommand import reason
+
+TRANSPORTS = ("https", "http", "ssh", "git", "file")
+ATTEMPTS = 3
+"""How often a fetch is tried, with a pause that doubles."""
+
+_PAUSE = 2.0
+_SLOW = 60  # seconds in which nothing comes, after which a server is given up
+_MANY_PACKS = 50  # a mirror with more is repacked
+_TOKEN = "KEYLEASH_GIT_TOKEN"  # noqa: S105 - the name of the variable
+_HELPER = f"""!f() {{ test "$1" = get && echo "username=$KEYLEASH_GIT_USER" && echo "password=${_TOKEN}"; }}; f"""
+_GONE = re.compile(r"not found|does not exist|does not appear to be a git repository|\b404\b|\b410\b", re.IGNORECASE)
+
+
+class CloneError(Exception):
+    """A repository could not be fetched. The message says why, for people; `gone` that it is not there (any more)."""
+
+    def __init__(self, message: str, gone: bool = False) -> None:
+        super().__init__(message)
+        self.gone = gone
+
+
+class Credentials(NamedTuple):
+    """A token for one host. `url` is its scheme and host; nothing else gets to see the token."""
+
+    url: str
+    user: str
+    token: str
+
+    def __repr__(self) -> str:
+        return f"Credentials(url={self.url!r})"
+
+
+class Cache:
+    """A folder of mirrors. `size` is how many bytes they may take; the ones that were used longest ago make room."""
+
+    def __init__(self, folder: str, size: int | None = None, *, timeout: float = 3600.0) -> None:
+        self.folder = folder
+        self.size = size
+        self._sizes: dict[str, int] | None = None
+        self.timeout = timeout
+        try:
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+        except OSError as problem:
+            raise ScanError(f"{folder}: the folder for clones cannot be made: {problem.strerror}") from None
+
+    def path(self, url: str) -> str:
+        """Return where the mirror of a URL is, or would be."""
+        name = re.sub(r"[^A-Za-z0-9.]+", "-", urlsplit(url).path.removesuffix(".git")).strip("-.")[-60:]
+        return os.path.join(
+            self.folder, f"{name}-{hashlib.sha256(url.encode('utf-8', 'surrogateescape')).hexdigest()[:16]}.git"
+        )
+
+    def fetch(self, url: str, credentials: Credentials | None = None, say: Callable[[str], None] = lambda line: None) -> str:
+        """Make or update the mirror of a URL and return its folder. Raises `CloneError`; `say` hears of what is tried again."""
+        path = self.path(url)
+        for attempt in range(ATTEMPTS):
+            try:
+                with self.held(url) as lock:
+                    _begin(path)
+                    self._git(path, url, credentials, lock)
+                    _tidy(path)
+                    os.utime(path)
+                return path
+            except CloneError as problem:
+                if problem.gone or attempt == ATTEMPTS - 1:
+                    raise
+                say(f"{url}: {problem}; trying again")
+                time.sleep(_PAUSE * 2**attempt)
+        raise AssertionError("unreachable")
+
+    def _git(self, path: str, url: str, credentials: Credentials | None, lock: int) -> None:
+        command = ["git", *_settings(url, credentials), "fetch", "--quiet", "--prune", "--force", "--no-tags",
+                   "--no-recurse-submodules", "--no-write-fetch-head", "--", url, "+refs/*:refs/*"]  # fmt: skip
+        process = subprocess.Popen(
+            command, cwd=path, env=_env(path, url, credentials), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE, **_sharing(lock),
+        )  # fmt: skip
+        try:
+            _, complaint = process.communicate(timeout=self.timeout)
+        except subprocess.TimeoutExpired:
+            _end(process)
+            raise CloneError(f"the fetch took longer than {self.timeout:.0f} seconds") from None
+        if process.returncode:
+            said = _without(reason(complaint), credentials)
+            raise CloneError(f"git fetch failed: {said}", gone=bool(_GONE.search(said)))
+
+    @contextmanager
+    def held(self, url: str) -> Iterator[int]:
+        """Keep other processes from changing or evicting a mirror meanwhile; give the lock, an open file."""
+        with open(self.path(url) + ".lock", "w") as file:
+            _lock(file.fileno(), wait=True)
+            yield file.fileno()
+
+    def evict(self, keep: Callable[[str], bool] = lambda path: False, used: str | None = None) -> list[str]:
+        """Remove mirrors, the one used longest ago first, until the rest fits; return what was removed.
+
+        Those that `keep` accepts, and those that another process holds, stay. `used` is the
+        mirror that this process used last; others that change meanwhile are not measured anew.
+        """
+        if self.size is None:
+            return []
+        if self._sizes is None:
+            mirrors = sorted((os.stat(path).st_mtime, path) for path in self._mirrors())
+            self._sizes = {path: _size(path) for _, path in mirrors}
+        if used:
+            self._sizes.pop(used, None)
+            self._sizes[used] = _size(used)
+        total, removed = sum(self._sizes.values()), []
+        for path in list(self._sizes):
+            if total <= self.size:
+                break
+            if not keep(path) and _remove(path):
+                total -= self._sizes.pop(path)
+                removed.append(path)
+        return removed
+
+    def _mirrors(self) -> list[str]:
+        with os.scandir(self.folder) as entries:
+            return [entry.path for entry in entries if entry.name.endswith(".git") and entry.is_dir(follow_symlinks=False)]
+
+
+def _begin(path: str) -> None:
+    """Make an empty mirror where there is none, or one that was broken off."""
+    if os.path.isfile(os.path.join(path, "HEAD")) and os.path.isdir(os.path.join(path, "objects")):
+        packs = os.path.join(path, "objects", "pack")
+        for name in os.listdir(packs) if os.path.isdir(packs) else ():
+            if name.startswith("tmp_"):  # what a killed fetch left
+                os.unlink(os.path.join(packs, name))
+        for folder, _, names in os.walk(path):
+            for name in names:
+                if name.endswith(".lock"):
+                    os.unlink(os.path.join(folder, name))
+        return
+    shutil.rmtree(path, ignore_errors=True)
+    _run("init", "--quiet", "--bare", "--template=", path)
+
+
+def _tidy(path: str) -> None:
+    packs = os.path.join(path, "objects", "pack")
+    if os.path.isdir(packs) and sum(name.endswith(".pack") for name in os.listdir(packs)) > _MANY_PACKS:
+        _run("-C", path, "repack", "-a", "-d", "-k", "--quiet")  # -k: what no ref leads to any more stays
+
+
+def _run(*arguments: str) -> None:
+    env = {**os.environ, "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "LC_ALL": "C"}
+    for name in [name for name in env if name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY")]:
+        del env[name]
+    result = subprocess.run(["git", *arguments], env=env, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    if result.returncode:
+        raise CloneError(f"git {arguments[0]} failed: {reason(result.stderr)}")
+
+
+def _settings(url: str, credentials: Credentials | None) -> list[str]:
+    """Return git's options for a fetch: the transport of the URL alone, nothing that runs a program but git's own."""
+    transport = transport_of(url)
+    settings = [
+        "core.hooksPath=" + os.devnull, "core.fsmonitor=false", "core.askPass=", "gc.auto=0", "maintenance.auto=false",
+        "fetch.recurseSubmodules=false", "submodule.recurse=false", "fetch.unpackLimit=1", "transfer.unpackLimit=1",
+        "fetch.writeCommitGraph=false", "fetch.bundleURI=", "transfer.bundleURI=false", "protocol.allow=never",
+        f"protocol.{transport}.allow=always", "http.lowSpeedLimit=1", f"http.lowSpeedTime={_SLOW}",
+    ]  # fmt: skip
+    if credentials:
+        settings += ["credential.helper=", f"credential.{credentials.url}.helper={_HELPER}"]
+    return [part for setting in settings for part in ("-c", setting)]
+
+
+def _env(path: str, url: str, credentials: Credentials | None) -> Mapping[str, str]:
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_TRACE", "GIT_CURL_VERBOSE"))}
+    for name in ("GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES"):
+        env.pop(name, None)
+    env.update(GIT_DIR=path, GIT_TERMINAL_PROMPT="0", GIT_ALLOW_PROTOCOL=transport_of(url), LC_ALL="C")
+    env.setdefault("GIT_SSH_COMMAND", "ssh -oBatchMode=yes")
+    if credentials:
+        env.update({_TOKEN: credentials.token, "KEYLEASH_GIT_USER": credentials.user})
+    return env
+
+
+def transport_of(url: str) -> str:
+    """Return the transport that git would take for a URL. Raises `CloneError` for one that is not spoken here.
+
+    >>> [transport_of(url) for url in ("https://github.com/a/b", "git@github.com:a/b.git")]
+    ['https', 'ssh']
+    """
+    scheme, there, rest = url.partition("://")
+    if not there and re.match(r"[\w.-]+@[\w.-]+:(?!:)", url):
+        return "ssh"
+    if not there or scheme not in TRANSPORTS:
+        raise CloneError(f"is no URL that is fetched from; there are {', '.join(TRANSPORTS)} and git@HOST:PATH")
+    if rest.startswith("-") or "::" in url.partition("/")[0]:
+        raise CloneError("is no URL that git may be given")
+    return scheme
+
+
+def _sharing(lock: int) -> dict[str, Any]:
+    """Let git hold the lock too: where this process is killed, nobody else begins before git has ended.
+
+    Its processes are a group of their own, so that they can be ended together.
+    """
+    return {} if os.name == "nt" else {"pass_fds": (lock,), "start_new_session": True}
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End git and what it started: one of these is waiting for the server."""
+    if os.name == "nt":
+        process.kill()
+    else:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def _without(text: str, credentials: Credentials | None) -> str:
+    return text.replace(credentials.token, "***") if credentials and credentials.token else text
+
+
+def _lock(handle: int, *, wait: bool) -> bool:
+    """Lock an open file until it is closed; False when another holds it. Where there are no such locks nobody is kept out."""
+    try:
+        import fcntl
+    except ImportError:
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _remove(path: str) -> bool:
+    with open(path + ".lock", "w") as file:
+        if not _lock(file.fileno(), wait=False):
+            return False
+        shutil.rmtree(path, ignore_errors=True)
+    return not os.path.exists(path)
+
+
+def _size(path: str) -> int:
+    total = 0
+    for folder, _, names in os.walk(path):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(folder, name)).st_size
+            except OSError:
+                pass
+    return total
