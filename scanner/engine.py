@@ -3,7 +3,7 @@
 An engine answers with anchors, pairs of (index of the rule, end offset). It may
 over-report and must never under-report: `scanner.confirm` reads the text at each anchor
 and decides. In the same pass it looks for the triggers of `scanner.decode`, which it
-reports alike, with `FIRST` and the trigger's number for the index. Hyperscan is the
+reports alike, with an index above `FIRST` that says the trigger's kind. Hyperscan is the
 engine; the plain one, one `regex` search a rule, is the oracle it is tested against, and
 serves where there is no hyperscan wheel.
 
@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 from scanner import cache
-from scanner.decode import FIRST
+from scanner.decode import FIRST, KINDS
 from scanner.decode import __file__ as decode_init
 from scanner.errors import RuleError, UsageError
 from scanner.model import RuleSet
@@ -78,9 +78,9 @@ class HyperscanEngine:
             for anchor in rule.anchors:
                 expressions.append(anchor.encode("latin-1"))
                 ids.append(index)
-        for number, trigger in enumerate(triggers.TRIGGERS if with_triggers else ()):
+        for trigger in triggers.TRIGGERS if with_triggers else ():
             expressions.append(trigger.pattern.encode("latin-1"))
-            ids.append(FIRST + number)
+            ids.append(FIRST + KINDS.index(trigger.kind))
         try:  # all at once: to try each by itself takes seven times as long
             return _database(expressions, ids, [_PREFILTER[bool(_LOOKAROUND.search(one))] for one in expressions])
         except hyperscan.HyperscanError:
@@ -139,8 +139,8 @@ class RegexEngine:
             for index, rule in enumerate(rules.rules)
             for anchor in rule.anchors
         ]
-        for number, trigger in enumerate(triggers.TRIGGERS):
-            self._patterns.append((FIRST + number, regex.compile(trigger.pattern.encode("latin-1"))))
+        for trigger in triggers.TRIGGERS:
+            self._patterns.append((FIRST + KINDS.index(trigger.kind), regex.compile(trigger.pattern.encode("latin-1"))))
 
     def anchors(self, data: bytes) -> Anchors:
         found = {(index, end) for index, pattern in self._patterns for end in _ends(pattern, data)}

@@ -4,6 +4,7 @@
 becomes a freshly derived key in one of the forms of `_KEYS`, `{{github:36}}` and the other kinds
 in `_TOKENS` tokens whose checksum or structure is right, `{{b64:TEXT}}` the base64 of a text
 whose own placeholders are filled first, and `{{json:TEXT}}` the base64 of that text in braces.
+`{{path:NAME}}` at the head says which file it is.
 The values come from a fixed seed and the text's own content, so that an example always expands
 to the same text.
 """
@@ -38,6 +39,19 @@ ALPHABETS = {
 }
 _ENCODED = re.compile(r"\{\{(?P<kind>b64|json):(?P<text>[^{}]*)\}\}")
 _PLACEHOLDER = re.compile(r"\{\{(?P<kind>[a-z0-9]+):(?P<size>[a-z0-9]+)\}\}")
+
+
+_PATH = re.compile(r"\{\{path:(?P<path>[^{}]+)\}\}\n?")
+
+
+def placed(template: str) -> tuple[str | None, str]:
+    """Return the path that an example begins with, if it does, and the rest of it, expanded.
+
+    >>> placed("{{path:config/master.key}}\\nkey")
+    ('config/master.key', 'key')
+    """
+    path = _PATH.match(template)
+    return (path["path"], expand(template[path.end() :])) if path else (None, expand(template))
 
 
 def expand(template: str, seed: int = 0) -> str:

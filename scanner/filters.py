@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from scanner.model import NO_POLICY, Chunk, Match, Policy
+from scanner.model import NO_POLICY, Chunk, Match, Policy, Rule
 
 if TYPE_CHECKING:
     import regex
@@ -26,6 +26,9 @@ _FILLER = (
 _PUBLISHED = frozenset(("2cafc0970149a84f", "f2d6ca16515033e5"))
 """The beginnings of the SHA-256 of test keys that documentation shows everyone, signed out (https://docs.stripe.com/keys)."""
 _REPEATS = re.compile(rb"(?:(.{2,16}?)\1{2,}|(.{16,80})\2)\Z", re.DOTALL)
+_NAMING = ("zip", "tar", "7z")
+"""Steps of a way behind which the name of a member stands."""
+
 _LINE = 2000
 """Bytes on either side of a match in which its line, and the one before, may hold a comment."""
 
@@ -101,6 +104,29 @@ def left_out(match: Match, chunk: Chunk, policy: Policy) -> str | None:
         if any(compiled(pattern).search(line, timeout=SECONDS) for pattern in policy.lines for line in lines):
             return "stands on a line that the configuration leaves out"
     return None
+
+
+def fits(rule: Rule, path: str | None, way: Sequence[str] = ()) -> bool:
+    """Whether a file may hold the rule's credential, to judge by its path or by its name in the archive that holds it.
+
+    A rule without `paths` fits everywhere; one with paths nowhere where the path is unknown.
+    """
+    if not rule.paths:
+        return True
+    member = None
+    steps = iter(way)
+    for step in steps:
+        if step in _NAMING:
+            member = next(steps, None)
+    name = member or path
+    return name is not None and _matcher(rule.paths)(name)
+
+
+@functools.lru_cache(64)
+def _matcher(paths: tuple[str, ...]) -> Callable[[str], bool]:
+    from pathspec import GitIgnoreSpec  # only once something was found
+
+    return GitIgnoreSpec.from_lines(paths).match_file
 
 
 @functools.cache

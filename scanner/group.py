@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import NamedTuple
 
+from scanner.filters import fits
 from scanner.model import LEVELS, Blob, Chunk, Finding, Location, Match, Origin, Rule
 
 DEFAULT_KEY = b"keyleash/1"
@@ -139,7 +140,8 @@ class Groups:
         taken = self._specific_places()
         for group in self._groups.values():
             known = [where for where in group.locations.values() if not (group.best.rule.generic and _overlaps(where, taken))]
-            locations = {where._replace(origin=places.get(where.blob or "", where.origin)) for where in known}
+            placed = (where._replace(origin=places.get(where.blob or "", where.origin)) for where in known)
+            locations = {where for where in placed if fits(group.best.rule, where.origin.path, where.way)}
             if excluded:
                 kept = {where for where in locations if where.origin.path is None or not excluded(where.origin.path)}
                 left_out += len(locations) - len(kept)

@@ -31,6 +31,7 @@ class Rule(NamedTuple):
     the function in `scanner.confirm` that turns anchors into matches. `guessable` says
     that a person chose the secret, so it is fingerprinted slowly and never shown in part. `names` is
     a pattern of the names that a generic credential is given to; its anchors are then those of `scanner.assigned`.
+    `paths` are gitignore patterns of which the file's path must meet one, if there are any.
     """
 
     id: str
@@ -51,6 +52,7 @@ class Rule(NamedTuple):
     negatives: tuple[str, ...]
     file: str
     names: str = ""
+    paths: tuple[str, ...] = ()
 
     @property
     def generic(self) -> bool:
@@ -61,7 +63,7 @@ class Rule(NamedTuple):
 class Limits(NamedTuple):
     """How deep decoding one blob goes, in encodings and in archives, and how many members and bytes of archives are read."""
 
-    encodings: int = 3
+    encodings: int = 5
     archives: int = 4
     members: int = 20_000
     archive_bytes: int = 1024 * 1024 * 1024

@@ -9,7 +9,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from scanner.confirm import confirmation
-from scanner.decode import chunks, needs_whole
+from scanner.decode import chunks, holds_members, needs_whole
 from scanner.engine import Engine, open_engine
 from scanner.filters import reason_to_drop
 from scanner.group import DEFAULT_KEY, Groups, Recalled, location, ordered
@@ -43,6 +43,7 @@ def scan(
     skipped: dict[Skipped, None] = {}
     coverage = Coverage()
     places: dict[str, Origin] = {}
+    sources = list(sources)
     for source in sources:
         found: list[Found] = []
         for item in source.items():
@@ -68,15 +69,16 @@ def scan(
     if left_out:
         coverage = coverage.plus(Coverage(notes=(f"{left_out} places of credentials are left out by the configuration",)))
     coverage = coverage._replace(packed=0, expected=0)  # what was still to be read is nobody's business any more
-    return Report(_finished(findings), _named(skipped, places, excluded), coverage, rules, engine.name)
+    return Report(_finished(findings, sources), _named(skipped, places, excluded), coverage, rules, engine.name)
 
 
-def _finished(findings: list[Finding]) -> tuple[Finding, ...]:
+def _finished(findings: list[Finding], sources: Sequence[Source]) -> tuple[Finding, ...]:
     if not findings:
         return ()
-    from scanner.pairs import join  # it knows what confirmations know, which a clean scan never loads
+    from scanner.owners import name_owners
+    from scanner.pairs import join  # they know what confirmations know, which a clean scan never loads
 
-    return ordered(join(findings))
+    return ordered(name_owners(join(findings), sources))
 
 
 class Found(NamedTuple):
@@ -112,14 +114,11 @@ def sight(rules: RuleSet, engine: str | None = None) -> Callable[[], Sight]:
 
     How wide an anchor is, and whether one minds a text's edges, is found out here, once.
     """
-    from scanner.decode.triggers import TRIGGERS
+    from scanner.decode.triggers import MARGIN
     from scanner.edges import edge_bound
-    from scanner.rules import pattern_width
 
-    triggers = [trigger.pattern for trigger in TRIGGERS]
-    margin = max([rule.width for rule in rules.rules] + [pattern_width(pattern) for pattern in triggers])
-    anchors = [anchor for rule in rules.rules for anchor in rule.anchors]
-    return partial(_open_sight, rules, margin, any(map(edge_bound, anchors + triggers)), engine)
+    margin = max(MARGIN, *(rule.width for rule in rules.rules))
+    return partial(_open_sight, rules, margin, any(edge_bound(one) for rule in rules.rules for one in rule.anchors), engine)
 
 
 def judge(rules: RuleSet, engine: str | None = None) -> Callable[[], Sight]:
@@ -132,7 +131,30 @@ def _open_sight(rules: RuleSet, margin: int, edges: bool, engine: str | None) ->
 
 
 def matches(blob: Blob, engine: Engine, rules: RuleSet) -> Iterator[tuple[Match, Chunk] | Skipped]:
-    """Yield each match of a blob with the chunk it stands in, and what a limit kept from being scanned."""
+    """Yield each match of a blob with the chunk it stands in, and what a limit kept from being scanned.
+
+    An archive's own bytes hold the members that it stores as they are; what is met there once more in a member
+    is the member's.
+    """
+    raw: list[tuple[Match, Chunk]] = []
+    inside: set[tuple[str, bytes, tuple[str, ...]]] = set()
+    for result in _matches(blob, engine, rules):
+        if isinstance(result, Skipped):
+            yield result
+            continue
+        match, chunk = result
+        if holds_members(chunk.data):
+            raw.append(result)
+        else:
+            yield result
+        if raw:
+            inside.update((match.rule.id, match.secret, chunk.way[:depth]) for depth in range(len(chunk.way)))
+    for match, chunk in raw:
+        if (match.rule.id, match.secret, chunk.way) not in inside:
+            yield match, chunk
+
+
+def _matches(blob: Blob, engine: Engine, rules: RuleSet) -> Iterator[tuple[Match, Chunk] | Skipped]:
     seen = _Seen()
     for found in chunks(blob.data, _name(blob), engine.anchors, rules.policy.limits):
         if isinstance(found, Skipped):

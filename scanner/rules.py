@@ -58,7 +58,7 @@ CONFIRMATIONS = (
 
 _REQUIRED = ("id", "name", "confidence", "severity", "why", "fix", "references", "examples", "negatives")
 _NAMED = ("beside", "named", "value")
-_OPTIONAL = ("pattern", *_NAMED, "anchors", "names", "looks", "confirm", "guessable", "entropy")
+_OPTIONAL = ("pattern", *_NAMED, "anchors", "names", "looks", "confirm", "guessable", "entropy", "paths")
 _ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)+\Z")
 
 
@@ -324,7 +324,20 @@ def _rule(fields: dict[str, Any], file: str) -> Rule:
         negatives=entry.texts("negatives"),
         file=os.path.basename(file),
         names="|".join(names),
+        paths=_paths(entry),
     )
+
+
+def _paths(entry: _Entry) -> tuple[str, ...]:
+    patterns = entry.texts("paths")
+    if patterns:
+        from pathspec import GitIgnoreSpec
+
+        try:
+            GitIgnoreSpec.from_lines(patterns)
+        except ValueError as problem:
+            raise entry.wrong("paths", f"is no list of gitignore patterns: {problem}") from None
+    return patterns
 
 
 def _compile(pattern: str, field: str, fail: Any) -> None:

@@ -213,7 +213,7 @@ def test_a_base_is_extended_and_the_nearest_counts(repo: Repo) -> None:
         "    private-key         security/org.yaml:4",
         "    aws-session-token   .keyleash.yaml:5",
         "    1   security/deeper/base.yaml:1",
-        "    3   default",
+        "    5   default",
     ):
         assert line in shown.splitlines()
 

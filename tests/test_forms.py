@@ -89,6 +89,14 @@ def _keys_and_encodings(secrets: Secrets) -> dict[str, tuple[bytes, set[str]]]:
     }
     for name, (encode, _) in ENCODINGS.items():
         found[f"encoded {name}".replace("/", "-").replace("\\", "-")] = encode(secrets.aws_file().encode()), pair
+    found["latin-1.ini"] = ("; Schlüssel für München\n" + secrets.aws_file()).encode("latin-1"), pair
+    found["latin-1 notes.txt"] = (
+        f"clé d'accès: {secrets.aws_id()}\nclé secrète: {secrets.aws_secret()}\n".encode("latin-1"),
+        pair,
+    )
+    config = f'o.config={{accessKeyId:"{secrets.aws_id()}",secretAccessKey:"{secrets.aws_secret()}"}};'
+    filler = "function a(b,c){return b.secret?c[b.token]:'x'+b}" * 30_000
+    found["app.min.js"] = (filler + config + filler).encode(), pair
     zipped, tarred = io.BytesIO(), io.BytesIO()
     with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("deep/a.env", secrets.aws_file())

@@ -11,8 +11,8 @@ from tests.conftest import ROOT
 
 ORDER = [
     "errors", "model", "cache", "yamlfile", "assigned", "named", "rules", "edges", "gitcommand", "clones", "advert", "sources",
-    "decode", "engine", "confirm", "filters", "group", "pairs", "pipeline", "store", "crew", "config", "baseline", "sinks",
-    "examples", "ci", "audit", "cluster", "commands", "cli", "__main__",
+    "decode", "engine", "confirm", "filters", "group", "pairs", "owners", "pipeline", "store", "crew", "config", "baseline",
+    "sinks", "examples", "ci", "audit", "cluster", "commands", "cli", "__main__",
 ]  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from scanner import cache
-from scanner.decode.triggers import TRIGGERS
+from scanner.decode.triggers import MARGIN, TRIGGERS
 from scanner.edges import edge_bound
 from scanner.engine import Engine
 from scanner.errors import RuleError
@@ -66,6 +66,7 @@ WRONG = {
         "field 'value': can match more than 1024 bytes",
     ),
     "twice the same id": (GOOD + GOOD, "the rule 'acme-badge' is also in"),
+    "paths that are none": (GOOD.replace("  why:", "  paths: ['!']\n  why:"), "field 'paths': is no list of"),
     "a list where a text is due": (GOOD.replace("fix: Lock it.", "fix: [Lock it.]"), "field 'fix': must be text"),
 }
 
@@ -93,6 +94,7 @@ def test_no_anchor_of_ours_slows_the_history_down(rules: RuleSet) -> None:
     anchors = [anchor for rule in rules.rules for anchor in rule.anchors] + [trigger.pattern for trigger in TRIGGERS]
     assert [anchor for anchor in anchors if edge_bound(anchor)] == []
     assert max(map(pattern_width, anchors)) <= 256
+    assert max(pattern_width(trigger.pattern) for trigger in TRIGGERS) == MARGIN
 
 
 def test_changed_rules_are_read_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from scanner import __version__
 from scanner.engine import ENGINES, open_engine
 from scanner.errors import RuleError
-from scanner.examples import expand
+from scanner.examples import placed
+from scanner.filters import fits
 from scanner.model import Blob, Origin, Rule, RuleSet, Skipped
 from scanner.pipeline import matches
 from scanner.rules import load, load_builtin, select
@@ -51,6 +52,8 @@ def _show(rule: Rule) -> None:
         print(f"Looked for where one of these stands, and then confirmed by '{rule.confirm}':")
     for anchor in rule.anchors if rule.confirm != "pattern" else (rule.pattern,):
         print(f"    {anchor}")
+    if rule.paths:
+        print(f"In files called: {', '.join(rule.paths)}")
     for title, texts in (("Found", rule.examples), ("Not found", rule.negatives)):
         print(f"\n{title} (placeholders in braces):")
         for text in texts:
@@ -89,11 +92,12 @@ def check(rules: RuleSet) -> Iterator[str]:
             for kind, texts in (("example", rule.examples), ("negative", rule.negatives)):
                 for number, template in enumerate(texts, 1):
                     try:
-                        text = expand(template)
+                        path, text = placed(template)
                     except ValueError as problem:
                         raise RuleError(f"{rule.file}: rule '{rule.id}': {kind} {number}: {problem}") from None
                     found = [match for match in matches(Blob(text.encode(), Origin("example")), engine, rules)
-                             if not isinstance(match, Skipped) and match[0].rule.id == rule.id]  # fmt: skip
+                             if not isinstance(match, Skipped) and match[0].rule.id == rule.id
+                             and fits(rule, path, match[1].way)]  # fmt: skip
                     if bool(found) != (kind == "example"):
                         yield (f"{rule.file}: rule '{rule.id}': {kind} {number} is {'found' if found else 'not found'} "
                                f"by the {name} engine: {template.splitlines()[0]}")  # fmt: skip

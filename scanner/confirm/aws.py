@@ -28,7 +28,8 @@ NAME_BYTES = 90
 _ID = r"(?<![A-Z0-9])(?:AKIA|ASIA|ABIA|ACCA|A3T[A-Z0-9])[A-Z2-7]{16}(?![A-Za-z0-9])"
 LONE = "no secret beside it: it may be elsewhere in the history"
 _MIN_ID_ENTROPY = 2.8  # 16 random base32 characters have 3.5 on average, and below 2.8 once in a million
-_CANDIDATE = regex.compile(rb"(?:(?<![A-Za-z0-9/+])|(?<=\\[nrt]))[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])")
+_RUN = regex.compile(rb"[A-Za-z0-9/+]{40,}+(?!=)")  # each run as a whole: much faster in base64 than a try at every place
+_RUN_CHARACTERS = frozenset(bytes([byte]) for byte in b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/+")
 _AWS_NEAR = regex.compile(rb"(?i)aws|amazon|(?<![a-z0-9])s3(?![0-9])")
 _SECRET_NAME = regex.compile(rb"(?i)secret|(?:aws|amazon|s3)[\w\s.\-]{0,30}(?:key|sk|pass|pwd|cred)(?!\w*[\s_.-]*id\b)|\bsk\b")
 _EXACT_NAME = regex.compile(
@@ -87,10 +88,12 @@ def confirm_secret_key(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator
     """Yield 40-character secrets that a name, or an access key id in the same block, gives away."""
     for start, stop in windows(ends, BLOCK_BYTES, BLOCK_BYTES, len(data)):
         low, high = max(0, start - 41), min(len(data), stop + 41)
-        for found in _CANDIDATE.finditer(data, low, high):
-            first, last = found.span()
-            if last == high < len(data) or not plausible_secret(found.group()):
-                continue  # cut by the window: the whole run of characters is longer
+        for first, last in _forties(data, low, high):
+            secret = data[first:last]
+            if not plausible_secret(secret):
+                continue
+            if data[first - 1 : first] == data[last : last + 1] == b".":
+                continue  # the middle of a JSON web token
             name = _name_before(data, first)
             pair = _id_beside(data, first, last)
             if pair:
@@ -102,7 +105,7 @@ def confirm_secret_key(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator
                 continue
             if name:
                 evidence.append(f"named '{name[0]}'")
-            yield Match(rule, first, last, found.group(), tuple(evidence), confidence, severity)
+            yield Match(rule, first, last, secret, tuple(evidence), confidence, severity)
 
 
 def confirm_session_token(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator[Match]:
@@ -154,9 +157,24 @@ def _short(key_id: bytes) -> str:
 
 def _candidates(data: bytes, around: int) -> Iterator[tuple[int, int]]:
     low, high = max(0, around - BLOCK_BYTES), min(len(data), around + BLOCK_BYTES)
-    for found in _CANDIDATE.finditer(data, max(0, low - 41), min(len(data), high + 41)):
-        if plausible_secret(found.group()):
-            yield found.span()
+    for first, last in _forties(data, max(0, low - 41), min(len(data), high + 41)):
+        if plausible_secret(data[first:last]):
+            yield first, last
+
+
+def _forties(data: bytes, low: int, high: int) -> Iterator[tuple[int, int]]:
+    """Yield the runs of exactly 40 base64 characters that lie wholly between two offsets, or stand behind a `\\n` there."""
+    for found in _RUN.finditer(data, low, high):
+        first, last = found.span()
+        if last - first == 41 and data[first - 1 : first + 1] in _ESCAPED:
+            first += 1
+        elif first == low and data[first - 1 : first] in _RUN_CHARACTERS:
+            continue
+        if last - first == 40 and not (last == high < len(data)):
+            yield first, last
+
+
+_ESCAPED = (rb"\n", rb"\r", rb"\t")
 
 
 def _id_beside(data: bytes, start: int, end: int) -> bytes | None:
@@ -191,7 +209,7 @@ def _name_before(data: bytes, start: int) -> tuple[str, int] | None:
     last = None
     for last in _SECRET_NAME.finditer(before):
         pass
-    if last is None or len(before) - last.start() > NAME_BYTES or _CANDIDATE.search(before, last.end()):
+    if last is None or len(before) - last.start() > NAME_BYTES or any(_forties(before, last.end(), len(before))):
         return None
     words = regex.search(rb"[A-Za-z0-9_.\- ]*\Z", before[: last.end()])
     rest = regex.match(rb"[A-Za-z0-9_\-]*", before[last.end() :])

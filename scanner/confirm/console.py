@@ -6,6 +6,7 @@ near an AWS console address or account number.
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator, Sequence
 
 import regex
@@ -16,23 +17,35 @@ from scanner.model import Match, Rule
 NEAR = 1500
 """Bytes between the console address and the password, at most."""
 
-_PASSWORD = regex.compile(
-    rb"(?i)(?<![A-Za-z0-9])(?:pass(?:word|wort|code|phrase|wd)?|pwd|pw|kennwort|mot de passe|contrase(?:\xc3\xb1|n)a|senha)"
-    rb"(?:[ \t]*\([^)\n]{0,30}\))?[\"'*`_]{0,3}[ \t]*(?::|=+>?|->|\xe2\x86\x92|[ \t]\||\t| is | ist | - )[ \t\"'*`_|]{0,6}"
-    rb"(?P<secret>(?:(?!\\[nrt])[^\s\"'`|<>]){6,128})"
+# The word in the languages in which such mails are written. In UTF-8 only ASCII letters are alike in both cases.
+_WORDS = (
+    "(?:initial|einmal|start|erst)?passwort|pass(?:word|code|phrase|wd)?|pwd|pw|kennwort|mot de passe|contrase(?:ñ|n)a|senha"
+    "|wachtwoord|l(?:ö|o)senord|adgangskode|salasana|has(?:ł|l)o|heslo|parol(?:a|ă|e)?|(?:ş|Ş|s)ifre|(?:П|п)ароль|密碼|密码|口令|パスワード|비밀번호|암호"
+    "|mật khẩu|kata sandi|รหัสผ่าน|סיסמה|كلمة المرور"
 )
+_BEGIN = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt]))"
+_KIND = r"(?:[ \t]*(?:\(|（)[^)\n]{0,30}(?:\)|）)|[ \t](?:provvisoria|temporanea|temporaire|provisoire|temporal|inicial))?"
+_IS = r"(?:[ \t]?(?::|：)|=+>?|->|→|[ \t]\||\t| is:? | ist:? | lautet:? | est:? | es:? | - | – |是|為|为|[ \t](?=«))"
+_OPENING = r"(?:[ \t\"'*`_|]|\u00a0|\u3000|«|「){0,6}"
+# IAM takes printable ASCII alone (source: the account password policy below), so other letters end a password.
+_VALUE = r"(?P<secret>(?:(?!\\{1,8}[nrt\x22])[!#-&(-;=?-_a-{}~]){6,128})"
+_PASSWORD = regex.compile(f"(?i){_BEGIN}(?:{_WORDS}){_KIND}[\"'*`_]{{0,3}}[ \t]*{_IS}{_OPENING}{_VALUE}".encode())
 _PASSWORD_NEXT_LINE = regex.compile(
-    rb"(?im)^[ \t>*-]{0,4}(?:console |temporary |initial |your )?pass(?:word|wort|wd)[ \t:]*"
-    rb"\r?\n[ \t>]*(?P<secret>(?:(?!\\[nrt])[^\s\"'`|<>]){6,128})[ \t]*\r?$"
+    f"(?im)^[ \t>*-]{{0,4}}(?:console |temporary |initial |your )?(?:{_WORDS})[ \t:]*\r?\n[ \t>]*{_VALUE}[ \t]*\r?$".encode()
+)
+# In a sentence without a sign between the word and the value, the value must tell by itself that it is none of the words.
+_IN_PROSE = regex.compile(
+    f"(?i)(?<![a-z])(?:user|login|account|credentials?)(?![a-z])[^\\n]{{0,80}} (?:password|pw) {_VALUE}".encode()
 )
 _USER = regex.compile(
-    rb"(?i)(?:user[ _-]?name|user|login|benutzer(?:name)?|iam user)[\"'*`_]{0,3}[ \t]*(?::|=|\||\t|,| is |\n)"
+    rb"(?i)(?:user[ _-]?name|user|login|benutzer(?:name)?|iam user)[\"'*`_]{0,3}[ \t]*(?::|=|\||\t|,|;| is |\n)"
 )
 _CSV = regex.compile(
     rb"(?i)(?:^|\n)\xef?\xbb?\xbf?(?P<head>[^\n]{0,400}?\bpassword\b[^\n]{0,400}?(?:console|sign-?in|login)[^\n]{0,400})\r?\n(?P<row>[^\n]{1,2000})"
 )
+_DELIMITERS = (b",", b";", b"\t")
 _NO_VALUE = regex.compile(
-    rb"(?i)\A(?:x+|[*._-]{3,}.*|<.*|.*[{]{2}.*|.*\$[({].*|%.*%|your.*|my.*|enter.*|change.*|password.*|passwd.*|secret|none|null|true|false"
+    rb"(?i)\A(?:x+|[*._-]{3,}.*|<.*|[{].*[}]|.*[{]{2}.*|.*\$[({].*|%.*%|your.*|my.*|enter.*|change.*|password.*|passwd.*|secret|none|null|true|false"
     rb"|required|optional|example.*|redacted|hidden|reset|policy|https?://.*|[A-Za-z_][\w.]*\(.*)\Z"
 )
 
@@ -55,21 +68,48 @@ def confirm(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator[Match]:
 
 
 def _labelled(data: bytes, start: int, stop: int) -> Iterator[tuple[int, int]]:
-    for pattern in (_PASSWORD, _PASSWORD_NEXT_LINE):
+    tables = list(_CSV.finditer(data, start, stop, timeout=TIMEOUT))
+    for pattern in (_PASSWORD, _PASSWORD_NEXT_LINE, _IN_PROSE):
         for found in list(pattern.finditer(data, start, stop, timeout=TIMEOUT)):
             first, last = found.span("secret")
             if last == stop < len(data):
                 continue  # cut by the window
             while last > first and data[last - 1 : last] in b".,;)":
                 last -= 1
-            yield first, last
-    for found in list(_CSV.finditer(data, start, stop, timeout=TIMEOUT)):
-        columns = [name.strip().lower() for name in found.group("head").split(b",")]
-        cells = found.group("row").rstrip(b"\r").split(b",")
-        if b"password" in columns and columns.index(b"password") < len(cells):
-            place = columns.index(b"password")
-            first = found.start("row") + sum(len(cell) + 1 for cell in cells[:place])
-            yield first, first + len(cells[place])
+            if any(table.start("head") <= first < table.end("head") for table in tables):
+                continue  # the title of a column
+            if pattern is not _IN_PROSE or _is_random(data[first:last]):
+                yield first, last
+    for table in tables:
+        yield from _cell(table)
+
+
+def _cell(table: regex.Match[bytes]) -> Iterator[tuple[int, int]]:
+    """Yield the span of the password in the first row of a table, whichever character separates its columns."""
+    for delimiter in _DELIMITERS:
+        titles = [title.lower() for title, _ in _cells(table["head"], delimiter)]
+        cells = _cells(table["row"], delimiter)
+        if b"password" in titles and titles.index(b"password") < len(cells):
+            text, at = cells[titles.index(b"password")]
+            first = table.start("row") + at
+            yield first, first + len(text)
+            return
+
+
+def _cells(row: bytes, delimiter: bytes) -> list[tuple[bytes, int]]:
+    """Return the cells of a row, without quotes and the spaces around them, each with its offset."""
+    cells, at = [], 0
+    for cell in next(csv.reader([row.decode("latin-1")], delimiter=delimiter.decode()), []):
+        text = cell.strip().encode("latin-1")
+        at = max(row.find(text, at), at)
+        cells.append((text, at))
+        at += len(text)
+    return cells
+
+
+def _is_random(text: bytes) -> bool:
+    """Whether a value looks like no word: capital and small letters, and digits or signs among them."""
+    return len(text) >= 8 and all(regex.search(kind, text) for kind in (rb"[a-z]", rb"[A-Z]", rb"[0-9]", rb"[a-z0-9!-/][A-Z]"))
 
 
 def _is_password(text: bytes) -> bool:

@@ -5,15 +5,20 @@ from __future__ import annotations
 import base64
 import warnings
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import regex
 
 from scanner.confirm.keys_read import Key, refusals
 from scanner.confirm.keys_text import bodies
 
+if TYPE_CHECKING:
+    from cryptography import x509
+
 MAX_WITNESSES = 100
 """Certificates and public keys read of one text. They add evidence to a finding and decide none."""
 
+_DER = (b"\x30\x82", b"\x30\x81", b"\x30\x59", b"\x30\x2a")
 _BLOCK = regex.compile(
     rb"-----BEGIN (?P<label>(?:TRUSTED |X509 )?CERTIFICATE|(?:RSA )?PUBLIC KEY)-----"
     rb"(?P<body>[^-]{64,16000})-----END (?P=label)-----"
@@ -38,16 +43,35 @@ class Witnesses:
         return None
 
     def _read(self) -> Iterator[tuple[bytes, str]]:
-        if b"CERTIFICATE-----" not in self._data and b"PUBLIC KEY-----" not in self._data:
+        for label, der in blocks(self._data):
+            said = _certificate(der) if b"CERTIFICATE" in label else (der, "its public key is in the same file")
+            if said:
+                yield said
+
+
+def blocks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the label and the DER bytes of the certificates and public keys in a text, at most `MAX_WITNESSES`.
+
+    A file that is a certificate in DER, or a public key, is one of these too.
+    """
+    if data.startswith(_DER):
+        yield b"CERTIFICATE", data
+        yield b"PUBLIC KEY", data
+    if b"CERTIFICATE-----" not in data and b"PUBLIC KEY-----" not in data:
+        return
+    for count, block in enumerate(_BLOCK.finditer(data)):
+        if count == MAX_WITNESSES:
             return
-        for count, block in enumerate(_BLOCK.finditer(self._data)):
-            if count == MAX_WITNESSES:
-                return
-            for body in bodies(self._data, block.start(), block.start("body"), block.end("body")):
-                der, _ = body.decode()
-                said = _certificate(der) if b"CERTIFICATE" in block["label"] else (der, "its public key is in the same file")
-                if said:
-                    yield said
+        for body in bodies(data, block.start(), block.start("body"), block.end("body")):
+            yield block["label"], body.decode()[0]
+
+
+def common_name(certificate: x509.Certificate) -> str:
+    """Return the name of a certificate's subject, short and printable."""
+    from cryptography.x509 import NameOID
+
+    names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return "".join(char for char in str(names[0].value)[:64] if char.isprintable()) if names else "unnamed"
 
 
 def _certificate(der: bytes) -> tuple[bytes, str] | None:
@@ -60,8 +84,7 @@ def _certificate(der: bytes) -> tuple[bytes, str] | None:
             warnings.simplefilter("ignore")  # of an odd certificate
             certificate = x509.load_der_x509_certificate(der)
             info = certificate.public_key().public_bytes(form.Encoding.DER, form.PublicFormat.SubjectPublicKeyInfo)
-            names = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+            name = common_name(certificate)
     except refusals():
         return None
-    name = "".join(char for char in str(names[0].value)[:64] if char.isprintable()) if names else "unnamed"
     return info, f"its certificate (CN={name}) is in the same file"

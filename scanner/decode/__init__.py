@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from scanner.decode import text
@@ -24,11 +26,15 @@ Anchors = list[tuple[int, int]]
 Look = Callable[[bytes], Anchors]
 
 FIRST = 1 << 20
-"""The engine reports trigger `n` of `scanner.decode.triggers` as the index `FIRST + n`, above the index of every rule."""
+KINDS = ("base64", "hex", "percent", "entities", "escapes", "quoted-printable", "joined", "manifest", "zip")
+"""The engine reports a trigger of the kind `KINDS[n]` as the index `FIRST + n`, above the index of every rule."""
 
 _OPAQUE = ("base64", "hex")
 _LITTLE = 4096
 """Any encoded text is looked for in what was hidden altogether; other encodings leave base64 legible, as the engine saw it."""
+
+_ZIP_END = b"PK\x05\x06"
+_ZIP_TAIL = 65_557  # the record at the end of a zip archive, and the longest comment behind it
 
 _HEADS = (*HEADS, *text.MARKS)
 
@@ -39,6 +45,11 @@ def needs_whole(data: bytes) -> bool:
     So it is for archives, compressed files, UTF-16, UTF-32 and whatever else is binary.
     """
     return b"\0" in data[: text.SAMPLE] or data.startswith(_HEADS)
+
+
+def holds_members(data: bytes) -> bool:
+    """Whether bytes are an archive, or end in one."""
+    return kind_of(data) is not None or data.rfind(_ZIP_END, max(0, len(data) - _ZIP_TAIL)) >= 0
 
 
 def chunks(data: bytes, name: str, look: Look, limits: Limits = DEFAULT_LIMITS) -> Iterator[tuple[Chunk, Anchors] | Skipped]:
@@ -111,14 +122,15 @@ class _Blob(NamedTuple):
             return
         if not triggers:
             return
-        kinds = _kinds()
-        by_kind: dict[str, list[int]] = {}
-        for index, end in triggers:
-            by_kind.setdefault(kinds[index - FIRST], []).append(end)
+        triggers.sort()
+        by_kind = {
+            KINDS[index - FIRST]: list(dict.fromkeys([end for _, end in some]))
+            for index, some in groupby(triggers, key=itemgetter(0))
+        }
         if by_kind.pop("zip", None) and layer.archives == 0:
             yield from self._embedded_zip(layer)
         if by_kind:
-            yield from self._encodings(layer, {kind: sorted(set(ends)) for kind, ends in by_kind.items()})
+            yield from self._encodings(layer, by_kind)
 
     def _encodings(self, layer: _Layer, ends: dict[str, list[int]]) -> Iterator[_Layer | Skipped]:
         from scanner.decode import encodings
@@ -161,7 +173,7 @@ class _Blob(NamedTuple):
     def _embedded_zip(self, layer: _Layer) -> Iterator[_Layer | Skipped]:
         """Yield the members of a zip archive that something stands before, as in an executable jar."""
         data = layer.chunk.data
-        end = data.rfind(b"PK\x05\x06", max(0, len(data) - 65_557))
+        end = data.rfind(_ZIP_END, max(0, len(data) - _ZIP_TAIL))
         # Text that only quotes the magics is no archive: the directory must stand right before its end record.
         directory = end - int.from_bytes(data[end + 12 : end + 16], "little")
         if end >= 0 and directory >= 0 and data.startswith(b"PK\x01\x02", directory):
@@ -178,21 +190,13 @@ def _any_text(chunk: Chunk) -> Anchors:
 
 
 @functools.cache
-def _kinds() -> tuple[str, ...]:
-    from scanner.decode.triggers import INNER, TRIGGERS
-
-    return tuple(trigger.kind for trigger in (*TRIGGERS, *INNER))
-
-
-@functools.cache
 def _inner_patterns() -> list[tuple[int, regex.Pattern[bytes]]]:
-    """Return the patterns that only what was decoded is searched for, each with its index."""
+    """Return the patterns that only what was decoded is searched for, each with the index of its kind."""
     import regex
 
-    from scanner.decode.triggers import INNER, TRIGGERS
+    from scanner.decode.triggers import INNER
 
-    first = FIRST + len(TRIGGERS)
-    return [(first + number, regex.compile(trigger.pattern.encode("latin-1"))) for number, trigger in enumerate(INNER)]
+    return [(FIRST + KINDS.index(trigger.kind), regex.compile(trigger.pattern.encode("latin-1"))) for trigger in INNER]
 
 
 def _through(chunk: Chunk, offset: int) -> int:

@@ -107,12 +107,23 @@ def _compressed(data: bytes, kind: str, budget: Budget) -> Iterator[Member | Unr
         yield Unread((kind,), stream.problem)
 
 
+def _seven(data: bytes, kind: str, budget: Budget) -> Iterator[Member | Unread]:
+    from scanner.decode import sevenzip
+
+    try:
+        for name, content in sevenzip.members(data, budget):
+            yield from _pieces(BytesIO(content).read, (kind, name), _Free(budget))
+    except sevenzip.Unreadable as problem:
+        yield Unread((kind,), str(problem))
+
+
 _READERS: dict[str, Callable[[bytes, str, Budget], Iterator[Member | Unread]]] = {
     "zip": _zip,
     "tar": _tar,
     "gzip": _compressed,
     "bzip2": _compressed,
     "xz": _compressed,
+    "7z": _seven,
 }
 
 

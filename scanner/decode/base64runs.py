@@ -7,11 +7,14 @@ from collections.abc import Iterator, Sequence
 
 import regex
 
+from scanner.decode.edits import Edit
+from scanner.decode.kinds import kind_of
 from scanner.decode.values import Value, is_text, value_of, worth
 
 _STANDARD = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _URLSAFE = _STANDARD[:62] + b"-_"
 _FORWARD = {_STANDARD: regex.compile(rb"[A-Za-z0-9+/]*+"), _URLSAFE: regex.compile(rb"[A-Za-z0-9_-]*+")}
+_HYPHENS = (b"-", b"_")
 _TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 # What may stand between two lines of one value: a line break, in a string also quotes and an operator, or an escaped one.
 _BREAK = regex.compile(
@@ -66,10 +69,7 @@ def _manifest_values(data: bytes, manifests: Sequence[int]) -> Iterator[int]:
 def _value_at(data: bytes, spot: int, floor: int, short: bool) -> Value | int:
     """Return the value at `spot`, or where the text ends that was tried: it holds none, whichever place in it is asked for."""
     tried = spot + 1
-    for alphabet in (_URLSAFE, _STANDARD):
-        start, end = _run(data, spot, floor, alphabet)
-        if alphabet is _URLSAFE and not regex.search(rb"[-_]", data[start:end]):
-            continue
+    for alphabet, (start, end) in _runs(data, spot, floor):
         lines = [(start, end)]
         if not short:
             lines = [*_lines_above(data, lines[0], floor, alphabet), *lines]
@@ -81,11 +81,21 @@ def _value_at(data: bytes, spot: int, floor: int, short: bool) -> Value | int:
     return tried
 
 
+def _runs(data: bytes, spot: int, floor: int) -> Iterator[tuple[bytes, Span]]:
+    """Yield the run at `spot` in the URL-safe alphabet, if it has a character of this alone, and in the standard one."""
+    start, end = run = _run(data, spot, floor, _STANDARD)
+    if data[end : end + 1] in _HYPHENS or data[start - 1 : start] in _HYPHENS:
+        start, end = _run(data, spot, floor, _URLSAFE)
+        if b"-" in (text := data[start:end]) or b"_" in text:
+            yield _URLSAFE, (start, end)
+    yield _STANDARD, run
+
+
 def _run(data: bytes, spot: int, floor: int, alphabet: bytes) -> Span:
     """Return the run of base64 characters that holds `spot`."""
     start, step = spot, 256
     while start > floor:
-        piece = data[max(floor, start - step) : start]
+        piece = data[start - step if start - step > floor else floor : start]
         kept = len(piece) - len(piece.rstrip(alphabet))
         start -= kept
         if kept < len(piece):
@@ -125,7 +135,7 @@ def _lines_below(data: bytes, last: Span, alphabet: bytes) -> list[Span]:
     while last[1] - last[0] >= _MIN_LINE or lines:
         match = _BREAK.match(data, end)
         following = _FORWARD[alphabet].match(data, match.end()) if match else None
-        if following is None or following.end() == following.start():
+        if match is None or following is None or following.end() == following.start():
             break
         size = following.end() - following.start()
         if (width and size > width) or not _LINE_END.match(data, following.end()):
@@ -134,20 +144,41 @@ def _lines_below(data: bytes, last: Span, alphabet: bytes) -> list[Span]:
         end = following.end()
         if (width and size < width) or size < _MIN_LINE:
             break
+        if not width:
+            lines += _alike(data, end, match[0], size, alphabet)
+            end = lines[-1][1]
         width = size
     return lines
 
 
+def _alike(data: bytes, end: int, between: bytes, width: int, alphabet: bytes) -> list[Span]:
+    """Return the lines from `end` on that have one width and one break before each, all but the last of them, at once.
+
+    None, where among them is a line of other characters.
+    """
+    step = len(between) + width
+    count = (len(data) - end) // step
+    for place, byte in enumerate(between):
+        breaks = data[end + place : end + count * step : step]
+        count = len(breaks) - len(breaks.lstrip(bytes([byte])))
+    if count < 2 or data[end : end + count * step].translate(None, alphabet) != between.translate(None, alphabet) * count:
+        return []
+    first = end + len(between)
+    return [(start, start + width) for start in range(first, first + (count - 1) * step, step)]
+
+
 def _decode(data: bytes, lines: list[Span], urlsafe: bool, short: bool) -> Value | None:
-    text = b"".join(data[start:end] for start, end in lines)
+    text = b"".join([data[start:end] for start, end in lines])
     if urlsafe:
         text = text.translate(_TO_STANDARD)
     for phase in (0,) if short else (0, 1, 2, 3):
         decoded = _bytes(text[phase:])
         if is_text(decoded) and decoded if short else worth(decoded):
-            padding = len(data[lines[-1][1] : lines[-1][1] + 2]) - len(data[lines[-1][1] : lines[-1][1] + 2].lstrip(b"="))
-            end = (lines[-1][1], lines[-1][1] + padding, len(decoded))
-            return value_of(decoded, [*_counted(lines, phase), end])
+            last = lines[-1][1]
+            if kind_of(decoded):  # it is unpacked, and not put in the place of its text
+                return Value(decoded, (Edit(lines[0][0] + phase, last, decoded),))
+            padding = 2 if data[last : last + 2] == b"==" else data[last : last + 1] == b"="
+            return value_of(decoded, _counted(lines, phase, padding))
     return None
 
 
@@ -159,8 +190,16 @@ def _bytes(text: bytes) -> bytes:
     return binascii.a2b_base64(text[:size] + b"=" * (-size % 4))
 
 
-def _counted(lines: list[Span], phase: int) -> Iterator[tuple[int, int, int]]:
+def _counted(lines: list[Span], phase: int, padding: int) -> list[tuple[int, int, int]]:
+    """Return the lines without what stands before the phase, each with the count of bytes decoded at its end."""
     count = -phase
-    for number, (start, end) in enumerate(lines):
+    counted = []
+    for start, end in lines:
         count += end - start
-        yield start + (phase if number == 0 else 0), end, max(0, count * 3 // 4)
+        upto = max(0, count * 3 // 4)
+        counted.append((start, end, upto))
+    if phase:
+        counted[0] = counted[0][0] + phase, *counted[0][1:]
+    if padding:
+        counted.append((end, end + padding, upto))
+    return counted

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import regex
@@ -18,6 +19,7 @@ WINDOW = 16 * 1024
 """How far from a trigger an escape is still read, in bytes; a private key on one line is shorter."""
 
 _GAP = 200
+_THIN = 50
 _BEHIND = 16  # what a pattern looks back
 _AHEAD = 1  # and ahead
 _PIECE = 1024 * 1024
@@ -34,16 +36,32 @@ class Escape(NamedTuple):
     whole: regex.Pattern[bytes] | None = None
 
 
+_DIGITS = "0123456789abcdefABCDEF"
+_HEX = {(high + low).encode(): bytes([int(high + low, 16)]) for high in _DIGITS for low in _DIGITS}
+_PERCENT = {b"%" + digits: byte for digits, byte in _HEX.items()} | {b"+": b" "}
+_LETTERS = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f", b"v": b"\v"}
+
+
 def _percent(match: regex.Match[bytes]) -> bytes:
-    return _HEX[match.group()[1:]] if match.group() != b"+" else b" "
+    return _PERCENT[match[0]]
 
 
 def _entity(match: regex.Match[bytes]) -> bytes:
-    return html.unescape(match.group().decode("ascii")).encode("utf-8", "replace")
+    return _entity_of(match[0])
+
+
+@lru_cache(4096)
+def _entity_of(text: bytes) -> bytes:
+    return html.unescape(text.decode("ascii")).encode("utf-8", "replace")
 
 
 def _escape(match: regex.Match[bytes]) -> bytes:
-    text = match.group()[1:]
+    return _escape_of(match[0])
+
+
+@lru_cache(4096)
+def _escape_of(text: bytes) -> bytes:
+    text = text[1:]
     kind = text[:1]
     if kind == b"x":
         return _HEX[text[1:]]
@@ -55,16 +73,12 @@ def _escape(match: regex.Match[bytes]) -> bytes:
 
 
 def _quoted(match: regex.Match[bytes]) -> bytes:
-    return b"" if match.group().endswith(b"\n") else _HEX[match.group()[1:]]
+    return b"" if match[0].endswith(b"\n") else _HEX[match[0][1:]]
 
 
 def _nothing(match: regex.Match[bytes]) -> bytes:
     return b""
 
-
-_DIGITS = "0123456789abcdefABCDEF"
-_HEX = {(high + low).encode(): bytes([int(high + low, 16)]) for high in _DIGITS for low in _DIGITS}
-_LETTERS = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f", b"v": b"\v"}
 
 ESCAPES: dict[str, Escape] = {
     # In a form a space is a plus sign, and a plus sign %2B. Where text may be no form, only these are surely spaces.
@@ -89,10 +103,10 @@ ESCAPES: dict[str, Escape] = {
         _quoted,
         regex.compile(rb"(?i)transfer-encoding: *quoted-printable\Z"),
     ),
-    # A literal cut in two: 'AB' + 'CD' (also . & and \ at a line's end), or two that the language joins by itself.
+    # A literal cut in two: 'AB' + 'CD' (also . & and \ or _ at a line's end), or two that the language joins by itself.
     "joined": Escape(
         regex.compile(
-            rb"(?<=[A-Za-z0-9/+=-])([\"'])[ \t]{0,8}[+.&\\]?[ \t]{0,8}(?:\r?\n[ \t]{0,64})?[+.&]?[ \t]{0,8}\1"
+            rb"(?<=[A-Za-z0-9/+=-])([\"'])[ \t]{0,8}[+.&\\]?[ \t]{0,8}_?(?:\r?\n[ \t]{0,64})?[+.&]?[ \t]{0,8}\1"
             rb"(?=[A-Za-z0-9/+=-])"
         ),
         _nothing,
@@ -104,6 +118,7 @@ def regions(kind: str, data: bytes, ends: Sequence[int]) -> Iterator[Rewritten]:
     """Yield the regions of one encoding around the rising end offsets of its triggers, decoded."""
     escape = ESCAPES[kind]
     whole = escape.whole is not None and any(escape.whole.search(data, max(0, end - 80), end) for end in ends)
+    ends = list(_thinned(ends))
     if whole:
         low = max(0, ends[0] - WINDOW)
         windows, gap = iter([(low, len(data))]), len(data)
@@ -116,14 +131,24 @@ def regions(kind: str, data: bytes, ends: Sequence[int]) -> Iterator[Rewritten]:
                 position += 1
             if position < len(ends) and ends[position] <= end + gap:
                 for first in range(start, end, _PIECE):
-                    yield _region(escape, data, max(start, first - _OVERLAP), min(end, first + _PIECE))
+                    yield _region(escape, data, max(start, first - _OVERLAP), min(end, first + _PIECE), end)
 
 
-def _region(escape: Escape, data: bytes, start: int, end: int) -> Rewritten:
+def _thinned(ends: Sequence[int]) -> Iterator[int]:
+    """Yield the ends that are not close behind another: they lead to the same region."""
+    last = -_THIN
+    for end in ends:
+        if end - last >= _THIN:
+            yield end
+            last = end
+
+
+def _region(escape: Escape, data: bytes, start: int, end: int, last: int) -> Rewritten:
+    """Decode from `start` to `end`; `last` is the end of the region's last escape."""
     start = max(0, start - _BEHIND)
     size, text = end - start, data[start : end + _AHEAD]
 
-    def said(match: regex.Match[bytes]) -> bytes:
+    def inside(match: regex.Match[bytes]) -> bytes:
         return escape.replace(match) if match.end() <= size else match.group()
 
     def edits() -> Iterator[Edit]:
@@ -131,5 +156,5 @@ def _region(escape: Escape, data: bytes, start: int, end: int) -> Rewritten:
             if match.end() <= size:
                 yield Edit(start + match.start(), start + match.end(), escape.replace(match))
 
-    new = escape.pattern.sub(said, text)
+    new = escape.pattern.sub(escape.replace if end == last else inside, text)
     return replaced(data, start, end, new[: len(new) - (len(text) - size)], edits)

@@ -27,7 +27,12 @@ def text_of(data: bytes) -> bytes:
     b'key'
     """
     codec = codec_of(data)
-    return data if codec is None else data.decode(codec, "replace").encode("utf-8", "replace")
+    return data if codec is None else recoded(data, codec)
+
+
+def recoded(data: bytes, codec: str) -> bytes:
+    """Return text in a codec as UTF-8."""
+    return data.decode(codec, "replace").encode("utf-8", "replace")
 
 
 def codec_of(data: bytes) -> str | None:
@@ -37,17 +42,18 @@ def codec_of(data: bytes) -> str | None:
         return next(codec for mark, codec in _MARKS if head.startswith(mark))
     if b"\0" not in head:
         return None
-    size = len(head) - len(head) % 4
-    nuls = [head[place:size:4].count(0) for place in range(4)]
-    full, none = size / 4 * 0.7, size / 4 * 0.05
-    if size >= 8:
-        for codec, filled in (("utf-32-le", "0111"), ("utf-32-be", "1110")):
-            if all(count >= full * 1.4 if said == "1" else count <= none for count, said in zip(nuls, filled, strict=True)):
-                return codec
     even, odd = head[::2].count(0), head[1::2].count(0)
     enough = len(head) // 2 * 0.7
     if enough and odd >= enough and even <= enough / 20:
         return "utf-16-le"
     if enough and even >= enough and odd <= enough / 20:
         return "utf-16-be"
+    size = len(head) - len(head) % 4
+    if size >= 8:
+        first, second, third, fourth = (head[place:size:4].count(0) for place in range(4))
+        full, none = size / 4 * 0.98, size / 4 * 0.05
+        if first <= none and min(second, third, fourth) >= full:
+            return "utf-32-le"
+        if fourth <= none and min(first, second, third) >= full:
+            return "utf-32-be"
     return None

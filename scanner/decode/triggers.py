@@ -10,12 +10,14 @@ byte. A trigger may over-report: what it leads to is decoded and scanned like an
 
 from __future__ import annotations
 
+import base64
 import functools
+from collections.abc import Iterable
 from typing import NamedTuple
 
 
 class Trigger(NamedTuple):
-    """What to decode around a match: `kind` is one of the encodings', 'manifest' or 'zip'."""
+    """What to decode around a match: `kind` is one of `scanner.decode.KINDS`."""
 
     kind: str
     pattern: str
@@ -25,7 +27,12 @@ _WORDS = (
     b"AKIA", b"ASIA", b"PRIVATE KEY", b"aws_", b"AWS_", b"secret", b"Secret", b"SECRET",
     b"password", b"Password", b"PASSWORD", b"ghp_", b"github_pat_", b"glpat-", b"xoxb-", b"xoxp-", b"sk_live_", b"AIza",
 )  # fmt: skip
-_NESTED = (b"AKIA", b"ASIA", b"PRIVATE KEY", b"aws_", b"AWS_", b"secret", b"SECRET")
+_NESTED = (b"AKIA", b"ASIA", b"PRIVATE KEY", b"aws_", b"AWS_", b"secret", b"SECRET", b"assword")
+_TELLING = (b"\\u00", b"\\x6", b";&#1", b";&#x", b"ncodedCommand")
+"""What stands again and again in a text that is spelt in escapes or in entities, or before what is encoded."""
+
+_DEEP = (b"AKIA", b"secret")
+
 _MAGICS = ("504b0304", "1f8b0800", "1f8b0808", "425a68393141", "fd377a585a00")
 _KNOWN = "(?:AKIA|ASIA|gh[opsu]_|github_pat_|glpat-|xox[abeprs]-|[rs]k_live_|npm_|pypi-|AIza)"
 _NAME = "(?:secret|passwo?r?d|token|api_?key|access_?key|private_?key)"
@@ -37,7 +44,10 @@ _GROUP = "[CDI-Za-f][A-HQ-Xg-nw-z0-3][ABEFIJMNQRUVYZcdghklopstwx014589][A-Za-z0-
 # The same for UTF-16: eight characters are three characters below 128, each with its NUL.
 _GROUP_16 = "[CDI-Za-f][AQgw][AB][A-Za-z0-9+/]A[A-H][AEIMQUYcgkosw048]A"
 _NO_BASE64 = "[^A-Za-z0-9+/_-]"
-_ARCHIVE = "(?:UEsDB|H4sIA|H4sIC|Qlpo[1-9]|/Td6WF)"
+_ARCHIVES = ("UEsDB", "H4sIA", "H4sIC", "Qlpo", "/Td6WF")
+_ARCHIVE = f"(?:{'|'.join(_ARCHIVES)})"
+_ESCAPED_BYTES = ("001001010011????0???????", "01011100011110000011????0???????")
+"""The bits of `%41` and of `\\x41` and the like."""
 
 
 def _known_part(form: str) -> bytes:
@@ -54,9 +64,14 @@ def base64_forms(word: bytes) -> list[str]:
     >>> base64_forms(b"AKIA")[0]
     'QUtJQ[QRSTUVWXYZabcdef]'
     """
+    return _aligned("".join(f"{byte:08b}" for byte in word))
+
+
+def _aligned(bits: str) -> list[str]:
+    """Return patterns for bits inside base64, of which a `?` may be either."""
     forms = []
     for shift in (0, 8, 16):
-        known = "?" * shift + "".join(f"{byte:08b}" for byte in word)
+        known = "?" * shift + bits
         known = known.ljust(-(-len(known) // 6) * 6, "?")
         classes = [_class(known[place : place + 6]) for place in range(0, len(known), 6)]
         forms.append("".join(classes).strip("."))
@@ -81,13 +96,42 @@ def _hex_forms(word: bytes) -> list[str]:
     return [f"(?i){text}" for text in (*(separator.join(pairs) for separator in ("", " ", ":", ",0x", ", 0x")), *grouped)]
 
 
+def _in_base64(words: Iterable[bytes]) -> list[bytes]:
+    """Return what surely stands in the base64 of a text that holds one of the words."""
+    return [_known_part(form) for word in words for form in base64_forms(word)]
+
+
+def _in_hex(words: Iterable[bytes]) -> list[bytes]:
+    """Return what stands in the hexadecimal digits, small and capital, of a text that holds one of the words."""
+    return list(dict.fromkeys(spelled.encode() for word in words for spelled in (word.hex(), word.hex().upper())))
+
+
+def _tower_heads() -> list[str]:
+    """Return what the base64 of the base64 of the base64 of any text can begin with: few things, and fewer with each storey.
+
+    Any text that deep is seen by this, whatever it holds; the base64 of base64 is a text too.
+    """
+    first = (9, 10, 13, *range(32, 127))
+    # Of the second byte the first half counts, and whether the rest makes a letter or another character.
+    second = (9, 13, *range(32, 127, 16), *range(45, 127, 16))
+    heads = {bytes((one, two, 32)) for one in first for two in second}
+    for _ in range(3):
+        heads = {base64.b64encode(head)[:3] for head in heads}
+    return sorted(head.decode() for head in heads)
+
+
 def _base64() -> list[str]:
     both = [spelled for word in _WORDS for spelled in (word, word.decode().encode("utf-16-le")[:-1])]
-    nested = [_known_part(form) for word in _NESTED for form in base64_forms(word)] + [word.hex().encode() for word in _NESTED]
+    words = (*_NESTED, *_TELLING)
+    deep = [*_in_base64(_in_base64(_DEEP)), *_in_base64(_in_hex(_DEEP)), *_in_hex(_in_base64(_DEEP)), *_in_hex(_in_hex(_DEEP))]
+    nested = [*_TELLING, *_in_base64(words), *_in_hex(words), *deep]
     return [
         *(form for word in [*both, *nested] for form in base64_forms(word)),
         f"(?i:{_NAME})[^\\n]{{0,40}}{_NO_BASE64}(?:{_GROUP}){{6}}",
         f"(?i:base64|b64decode|atob|!!binary)(?s:.{{0,40}}){_NO_BASE64}(?:(?:{_GROUP}){{5}}|(?:{_GROUP_16}){{2}}|{_ARCHIVE})",
+        f"(?m)(?:{_NO_BASE64}|^)(?:{'|'.join(_tower_heads())})[A-Za-z0-9+/_-](?:{_GROUP}){{5}}",
+        *(form for byte in _ESCAPED_BYTES for form in _aligned(byte * 3)),
+        f"(?m)(?:{_NO_BASE64}|^)(?:{'|'.join(base64_forms(head.encode())[0] for head in _ARCHIVES)})[A-Za-z0-9+/_-]{{8}}",
         f"[Bb]asic (?:{_GROUP}){{3}}",
         f"(?i:-enc?[a-z]{{0,12}}) {{1,4}}['\"]?(?:{_GROUP_16}){{2}}",
         f"(?m)(?:{_NO_BASE64}|^){_ARCHIVE}[A-Za-z0-9+/_-]{{20}}",
@@ -95,25 +139,33 @@ def _base64() -> list[str]:
 
 
 def _hexadecimal() -> list[str]:
-    encoded = [_known_part(form) for word in _NESTED for form in base64_forms(word)]
+    words = (*_NESTED, *_TELLING)
+    deep = [*_in_base64(_in_base64(_DEEP)), *_in_base64(_in_hex(_DEEP)), *_in_hex(_in_base64(_DEEP))]
+    nested = [*_TELLING, *_in_base64(words), *_in_hex(words), *deep]
     return [
-        *(form for word in (*_NESTED, b"assword") for form in _hex_forms(word)),
+        *(form for word in _NESTED for form in _hex_forms(word)),
         # The second line of a dump by xxd or hexdump, and by od: in a dump the end of a line may cut any word.
         "(?i)00000010(?:: {1,2}|  )[0-9a-f]{2}(?: ?[0-9a-f]{2}){7}",
         "(?i)0000020 {1,2}[0-9a-f]{2}(?: [0-9a-f]{2}){7}",
-        *(f"(?i){word.hex()}" for word in encoded),
+        *(f"(?i){word.hex()}" for word in nested),
         *(f"(?i){magic}" for magic in _MAGICS),
+        "(?i)(?:253[2-7](?:3[0-9]|[46][1-6])){4}",  # %41 and the like
+        "(?:333[2-7]3[346]3[0-9]){4}",  # hexadecimal of hexadecimal of hexadecimal of any text
     ]
 
 
 def _percent() -> list[str]:
-    character = "%(?:3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa])"
+    character = "%(?:25){0,3}(?:2[3-6]|3[0-9Bb]|[46][1-9A-Fa-f]|[57][0-9AaCc])"
     return [
         f"(?i){_NAME}[a-z0-9_.%+-]{{0,24}}%(?:25){{0,3}}(?:3d|3a|22|20|5d)",
         "(?i)(?:secret|aws)[^\\n]{0,80}[a-z0-9+/]%(?:25){0,3}2[bf]",
         "(?i)PRIVATE(?:%20|%2B|\\+)KEY",
         f"%[0-9A-Fa-f]{{2}}{_KNOWN}",
         f"(?:{character}){{4}}",
+        "(?i)%(?:25){0,3}5c(?:u00|x)[2-7][0-9a-f]%",
+        "(?i)%(?:25){0,3}26%(?:25){0,3}23x?[0-9a-f]{2,3}%(?:25){0,3}3b",
+        "(?i)-enc?[a-z]{0,12}%20",
+        "0000(?:10|20)%",  # the second line of a dump
     ]
 
 
@@ -133,8 +185,10 @@ def _escapes() -> list[str]:
         "(?i)(?:secret|aws)[^\\n]{0,80}[a-z0-9+/]\\\\{1,4}(?:/|u002[bf]|x2[bf])[a-z0-9+/\\\\]{4}",
         f"\\\\(?:[nrt]|u00[2-7][0-9A-Fa-f]|x[2-7][0-9A-Fa-f]){_KNOWN}",
         "(?i)\\\\{1,4}[nr](?:https://)?[a-z0-9-]{1,63}\\.signin\\.aws",
-        "(?:\\\\u00[2-7][0-9A-Fa-f]){4}",
-        "(?:\\\\x[2-7][0-9A-Fa-f]){4}",
+        "(?:\\\\{1,8}u00[2-7][0-9A-Fa-f]){4}",
+        "(?:\\\\{1,8}x[2-7][0-9A-Fa-f]){4}",
+        "\\\\n(?:0{6}10|0{4}20)[: ]",  # the second line of a dump
+        "(?i)content-transfer-encoding: {0,4}quoted-printable\\\\",
         "(?:\\\\1[0-7][0-7]|\\\\0[4-7][0-7]){4}",
     ]
 
@@ -149,7 +203,7 @@ def _quoted_printable() -> list[str]:
 
 
 def _joined() -> list[str]:
-    cut = "[\"'][ \\t]{0,8}[+.&\\\\]?[ \\t]{0,8}(?:\\r?\\n[ \\t]{0,40})?[+.&]?[ \\t]{0,4}[\"']"
+    cut = "[\"'][ \\t]{0,8}[+.&\\\\]?[ \\t]{0,8}_?(?:\\r?\\n[ \\t]{0,40})?[+.&]?[ \\t]{0,4}[\"']"
     return [
         f"A[KS]IA[A-Z2-7]{{0,15}}{cut}[A-Z2-7]",
         f"(?i:secret|aws)[^\\n]{{0,80}}[A-Za-z0-9/+]{{4}}{cut}[A-Za-z0-9/+]{{4}}",
@@ -168,6 +222,9 @@ TRIGGERS: tuple[Trigger, ...] = (
     Trigger("manifest", "kind[\"']?: {0,4}[\"']?Secret[\"'\\s,}]"),
     Trigger("zip", "PK\\x03\\x04"),
 )  # fmt: skip
+
+MARGIN = 188
+"""The widest trigger in bytes, and that none minds a text's edges: a test holds both, so that no scan need work them out."""
 
 INNER: tuple[Trigger, ...] = (
     Trigger("base64", f"(?<![A-Za-z0-9+/_-])(?:{_GROUP}){{6}}"),

@@ -14,11 +14,12 @@ import regex
 
 from scanner.decode.edits import CONTEXT, Edit, Rewritten, rewrite
 from scanner.decode.kinds import kind_of
-from scanner.decode.text import codec_of, text_of
+from scanner.decode.text import codec_of, recoded
 
 _PIECE = 1024 * 1024
 _SAMPLE = 4096
 _TEXT = bytes([*b"\t\n\r\f", *range(32, 127), *range(128, 256)])
+_PLAIN = bytes([*b"\t\n\r\f", *range(32, 127)])
 _WORD = regex.compile(
     rb"(?i)AKIA|ASIA|PRIVATE KEY|aws_|secret|password|gh[opsu]_|github_pat_|glpat-|xox[bp]-|sk_live_|AIza"
     rb"|A\0K\0I\0A|A\0S\0I\0A|a\0w\0s\0_|s\0e\0c\0r\0e\0t|p\0a\0s\0s\0w\0o\0r\0d"
@@ -47,8 +48,9 @@ def value_of(decoded: bytes, lines: Iterable[tuple[int, int, int]]) -> Value:
     UTF-16, as PowerShell encodes its commands, becomes UTF-8.
     """
     spans = list(lines)
-    if codec_of(decoded):
-        decoded = text_of(decoded)
+    codec = codec_of(decoded)
+    if codec:
+        decoded = recoded(decoded, codec)
         return Value(decoded, (Edit(spans[0][0], spans[-1][1], decoded),))
     edits: list[Edit] = []
     before = 0
@@ -63,6 +65,8 @@ def value_of(decoded: bytes, lines: Iterable[tuple[int, int, int]]) -> Value:
 def is_text(decoded: bytes) -> bool:
     """Whether the head of decoded bytes is text, in UTF-8 or UTF-16, as nothing decoded by mistake is."""
     sample = decoded[:_SAMPLE]
+    if not sample.translate(None, _PLAIN):
+        return True
     if codec_of(sample):
         return True
     strange = len(sample.translate(None, _TEXT))

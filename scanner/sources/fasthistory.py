@@ -102,6 +102,11 @@ class FastHistory:
         elif count:
             yield missing_objects(self.repository, count)
 
+    def public_files(self) -> Iterator[tuple[str, bytes]]:
+        from scanner.sources.publickeys import of_repository
+
+        return of_repository(self.repository)
+
     def attribute(self, ids: Collection[str]) -> Mapping[str, Origin]:
         walk = self._walks.pop()
         try:

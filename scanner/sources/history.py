@@ -86,6 +86,11 @@ class History(NamedTuple):
         if missing:
             yield missing_objects(self.repository, missing)
 
+    def public_files(self) -> Iterator[tuple[str, bytes]]:
+        from scanner.sources.publickeys import of_repository
+
+        return of_repository(self.repository)
+
     def attribute(self, ids: Collection[str], walked: IO[bytes] | None = None) -> Mapping[str, Origin]:
         """Name the first path and the oldest commit of each object, in one pass over the graph, and what became of it.
 

@@ -64,6 +64,11 @@ class Staged(NamedTuple):
     def attribute(self, ids: Collection[str]) -> Mapping[str, Origin]:
         return {}
 
+    def public_files(self) -> Iterator[tuple[str, bytes]]:
+        from scanner.sources.publickeys import of_repository
+
+        return of_repository(self.repository)
+
     def changes(self) -> list[Change]:
         """Return the files whose staged version differs from that of every parent."""
         found = {change.path: change for change in _raw(self._against("HEAD"))}
@@ -145,6 +150,11 @@ class Range(NamedTuple):
 
     def attribute(self, ids: Collection[str]) -> Mapping[str, Origin]:
         return {}
+
+    def public_files(self) -> Iterator[tuple[str, bytes]]:
+        from scanner.sources.publickeys import of_repository
+
+        return of_repository(self.repository)
 
 
 def commits(repository: Repository, revisions: Iterable[str]) -> Iterator[Item]:

@@ -64,6 +64,11 @@ class Folder(NamedTuple):
     def attribute(self, ids: Collection[str]) -> Mapping[str, Origin]:
         return {}
 
+    def public_files(self) -> Iterator[tuple[str, bytes]]:
+        from scanner.sources.publickeys import of_folder
+
+        return of_folder(entry[0] for entry in _walk(self.path) if not isinstance(entry, Skipped | Coverage | Blob))
+
 
 class WorkTree(NamedTuple):
     """The files of a repository that are tracked, or untracked and not ignored; with `names`, just those files.
@@ -81,6 +86,11 @@ class WorkTree(NamedTuple):
 
     def attribute(self, ids: Collection[str]) -> Mapping[str, Origin]:
         return {}
+
+    def public_files(self) -> Iterator[tuple[str, bytes]]:
+        from scanner.sources.publickeys import of_repository
+
+        return of_repository(self.repository)
 
     def _entries(self) -> Iterator[Entry | Item]:
         top = self.repository.work_tree or ""

@@ -9,6 +9,7 @@ import pytest
 
 from scanner.confirm.aws import account_of, plausible_secret
 from scanner.examples import expand
+from tests.confirm import leaks
 from tests.conftest import Find, Secrets
 
 # ruff: noqa: E501 - a form is easier to read in one line
@@ -144,6 +145,7 @@ PAIRS = {
     "python adjacent literals": "dict(aws_access_key_id='<ID>', aws_secret_access_key=('<SECRET_A>'\n    '<SECRET_B>'))\n",
     "id split by +": "id = '<ID_A>' + '<ID_B>'\naws_secret_access_key = '<SECRET>'\n",
     "js split with single quotes": "accessKeyId: '<ID>',\nsecretAccessKey: '<SECRET_A>' +\n '<SECRET_B>'\n",
+    **leaks.PAIRS,
 }
 
 
@@ -182,6 +184,7 @@ ALONE = {
     "kubernetes env": "- name: AWS_SECRET_ACCESS_KEY\n  value: <SECRET>\n",
     "quoted and escaped": '"{\\"aws_secret_access_key\\": \\"<SECRET>\\"}"',
     "constant": 'public static final String AWS_SECRET_KEY = "<SECRET>";\n',
+    **leaks.ALONE,
 }
 
 
@@ -209,6 +212,7 @@ NEAR_MISSES = {
     "a list of UUIDs": "aws secret 1b4e28ba-2fa1-11d2-883f-0016d3cca427 6fa459ea-ee8a-3ca4-894e-db77e160355e\n",
     "npm integrity": '"integrity": "sha512-{{secret:86}}=="\n',
     "a slice of an image": "\n".join(["AWS secret key logo"] + ["{{secret:76}}"] * 6),
+    **leaks.NEAR_MISSES,
 }
 
 

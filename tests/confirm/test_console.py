@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from scanner.examples import expand
+from tests.confirm import leaks
 from tests.conftest import Find, Secrets
 
 URL = "https://{{digits:12}}.signin.aws.amazon.com/console"
@@ -35,6 +36,7 @@ MAILS = {
     "quoted mail": f"> User name: team7\n> Password: <PW>\n> {URL}\n",
     "far but in one text": f"{URL}\n" + "Please read the rules of the course.\n" * 25 + "Password: <PW>\n",
     "initial password in brackets": f"Password (initial): <PW>\nConsole: {URL}\n",
+    **leaks.MAILS,
 }
 
 
@@ -61,6 +63,7 @@ NO_MAILS = {
     "code": f"password = get_password(user)\nurl = '{URL}'\n",
     "a reset link": f"Password: https://example.org/reset\n{URL}\n",
     "sent apart": f"Your password will follow in a separate mail.\n{URL}\n",
+    **leaks.NO_MAILS,
 }
 
 

@@ -11,6 +11,7 @@ import json
 import lzma
 import quopri
 import random
+import sys
 import tarfile
 import time
 import urllib.parse
@@ -18,13 +19,14 @@ import zipfile
 import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scanner.engine import HyperscanEngine, RegexEngine
-from scanner.model import Blob, Location, Origin, Report, RuleSet, Skipped
+from scanner.model import DEFAULT_LIMITS, Blob, Location, Origin, Report, RuleSet, Skipped
 from scanner.pipeline import matches, scan
 from scanner.rules import load_builtin
 from scanner.sources.tree import Folder
@@ -131,24 +133,34 @@ def test_unicode(find: Find, secrets: Secrets, codec: str, credential: str) -> N
     assert secrets_in(find, text.encode(codec)) == secrets_in(find, text.encode()) != set()
 
 
-# Inside another encoding a value is seen by the words of a credential that shine through it, or by the name beside it.
-# Through these two none does; `test_inner_spellings_that_only_a_name_gives_away` states what that leaves.
-OPAQUE = {
-    *{(inner, outer) for inner in ("\\u", "entities") for outer in ("hex", "percent", "percent, all", "JSON in JSON")},
-    *{(inner, outer) for inner in ("\\u", "entities") for outer in ENCODINGS if outer.startswith("base64")},
-    ("hex", "hex"),
-} - {(inner, "base64 in a YAML block") for inner in ("\\u", "entities")}
-WITHIN = ("base64", "hex", "percent", "\\u", "quoted-printable", "JSON in JSON", "entities")
+WITHIN = (
+    "base64",
+    "hex",
+    "percent",
+    "\\u",
+    "\\x",
+    "quoted-printable",
+    "JSON in JSON",
+    "entities",
+    "hex entities",
+    "percent, all",
+)
 
 
-@pytest.mark.parametrize(("inner", "outer"), [(i, o) for i in WITHIN for o in ENCODINGS if (i, o) not in OPAQUE])
-def test_two_encodings(find: Find, secrets: Secrets, inner: str, outer: str) -> None:
+@pytest.mark.parametrize("inner", WITHIN)
+def test_two_encodings(find: Find, secrets: Secrets, inner: str) -> None:
     text = secrets.aws_file().encode()
-    assert secrets_in(find, ENCODINGS[outer][0](ENCODINGS[inner][0](text))) >= secrets_in(find, text) != set()
+    expected = secrets_in(find, text)
+    assert expected
+    missed = [outer for outer in ENCODINGS if not secrets_in(find, ENCODINGS[outer][0](ENCODINGS[inner][0](text))) >= expected]
+    assert missed == []
 
 
 @pytest.mark.parametrize(
-    "stack", [("percent", "base64", "hex"), ("JSON in JSON", "base64", "kubernetes"), ("hex", "base64", "percent")],
+    "stack", [("percent", "base64", "hex"), ("JSON in JSON", "base64", "kubernetes"), ("hex", "base64", "percent"),
+              ("hex", "base64", "base64"), ("base64", "hex", "base64"), ("base64", "base64", "hex"), ("hex", "hex", "base64"),
+              ("\\u", "hex", "base64"), ("entities", "base64", "hex"), ("percent, all", "percent, all", "base64"),
+              ("powershell", "base64", "JSON in JSON"), ("base64", "percent", "\\u")],
     ids=" in ".join,
 )  # fmt: skip
 def test_three_encodings(find: Find, secrets: Secrets, stack: tuple[str, ...]) -> None:
@@ -159,20 +171,26 @@ def test_three_encodings(find: Find, secrets: Secrets, stack: tuple[str, ...]) -
     assert secrets_in(find, data) >= expected != set()
 
 
-@pytest.mark.parametrize("inner", ["\\u", "entities", "base64"])
-def test_inner_spellings_that_only_a_name_gives_away(find: Find, secrets: Secrets, inner: str) -> None:
-    text = secrets.aws_file().encode()
-    packed = base64.b64encode(base64.b64encode(ENCODINGS[inner][0](text)) if inner == "base64" else ENCODINGS[inner][0](text))
-    assert secrets_in(find, b"password_file: " + packed) >= secrets_in(find, text) != set()
+@pytest.mark.parametrize("encoding", ["base64 alone", "base64 at 76", "hex"])
+def test_towers_of_one_encoding(tmp_path: Path, secrets: Secrets, encoding: str) -> None:
+    """Whatever stands at the bottom is found down to the limit; below it is reported as not scanned."""
+    data = secrets.mail().encode()
+    for _ in range(DEFAULT_LIMITS.encodings):
+        data = ENCODINGS[encoding][0](data)
+        report = scanned(tmp_path, data)
+        assert [finding.rule.id for finding in report.findings] == ["aws-console-password"]
+    report = scanned(tmp_path, ENCODINGS[encoding][0](data))
+    assert not report.findings
+    assert [skipped.reason for skipped in report.skipped] == [f"is more than {DEFAULT_LIMITS.encodings} encodings deep"]
 
 
-def test_more_encodings_than_the_limit_are_reported(tmp_path: Path, secrets: Secrets) -> None:
-    data = secrets.aws_file().encode()
-    for _ in range(4):
-        data = base64.b64encode(data)
-    report = scanned(tmp_path, b"secret_file: " + data)
-    assert not [finding for finding in report.findings if not finding.rule.generic]
-    assert [skipped.reason for skipped in report.skipped] == ["is more than 3 encodings deep"]
+def test_every_text_that_is_three_base64_deep_is_seen(rules: RuleSet) -> None:
+    engine, shuffled = HyperscanEngine(rules), random.Random(12)
+    for _ in range(300):
+        data = bytes(shuffled.choices([9, 10, 13, *range(32, 127)], k=40))
+        for _ in range(3):
+            data = base64.b64encode(data)
+        assert engine.anchors(b"x: " + data + b"\n")
 
 
 @pytest.mark.parametrize(
@@ -239,6 +257,16 @@ def tarred(text: bytes, name: str = "conf/a.env", form: int = tarfile.PAX_FORMAT
     return file.getvalue()
 
 
+def sevenzipped(members: Mapping[str, bytes], **options: Any) -> bytes:
+    import py7zr
+
+    file = io.BytesIO()
+    with py7zr.SevenZipFile(file, "w", **options) as archive:
+        for name, content in members.items():
+            archive.writef(io.BytesIO(content), name)
+    return file.getvalue()
+
+
 LONG = "d/" * 90 + "é" + "n" * 120
 ARCHIVES: dict[str, tuple[Encode, tuple[str, ...]]] = {
     "zip": (zipped, ("zip", "conf/a.env")),
@@ -257,6 +285,7 @@ ARCHIVES: dict[str, tuple[Encode, tuple[str, ...]]] = {
     "two gz": (lambda text: gzip.compress(b"nothing\n") + gzip.compress(text), ("gzip",)),
     "bz2": (bz2.compress, ("bzip2",)),
     "xz": (lzma.compress, ("xz",)),
+    "7z": (lambda text: sevenzipped({"README": b"nothing", "conf/a.env": text}), ("7z", "conf/a.env")),
     "zip in tar.gz": (lambda text: gzip.compress(tarred(zipped(text), "a.zip")), ("gzip", "tar", "a.zip", "zip", "conf/a.env")),
     "base64 of a zip": (lambda text: base64.encodebytes(zipped(text)), ("base64", "zip", "conf/a.env")),
     "base64 of a gz": (lambda text: b"user_data: " + base64.b64encode(gzip.compress(text)), ("base64", "gzip")),
@@ -270,8 +299,7 @@ def test_archives(tmp_path: Path, secrets: Secrets, kind: str) -> None:
     pack, way = ARCHIVES[kind]
     report = scanned(tmp_path, pack(secrets.aws_file().encode()), "innocent.txt")
     assert not report.skipped
-    # What an archive stores as it is, is seen in its bytes too.
-    assert {place.way for place in the_pair(report)} - {()} == {way}
+    assert {place.way for place in the_pair(report)} == {way}  # and not once more where an archive stores it as it is
     assert {place.line for place in places(report) if place.way} == ({3} if kind == "executable jar" else {1})
 
 
@@ -389,7 +417,17 @@ LIMITS: Mapping[str, tuple[Callable[[], bytes], str]] = {
         "is a bzip2 file that is damaged or needs too much memory",
     ),
     "truncated tar": (lambda: tarred(b"x" * 3000)[:2000], "is a tar archive that ends early"),
-    "7z": (lambda: b"7z\xbc\xaf\x27\x1c" + b"\0" * 40, "is a 7z archive, a format that is not read"),
+    "7z": (
+        lambda: b"7z\xbc\xaf\x27\x1c" + b"\0" * 40,
+        "is a 7z archive that is damaged or compressed by a method that is not read",
+    ),
+    "7z bomb": (lambda: sevenzipped({"a": b"\0" * 40 * MB}), "expands to more than the limit"),
+    "7z with a password": (lambda: sevenzipped({"a": b"abc"}, password="x"), "is encrypted"),
+    "7z that asks for memory": (
+        lambda: sevenzipped({"a": b"abc"}, filters=[{"id": 33, "dict_size": 1 << 28}]),
+        "is a 7z archive that needs too much memory",
+    ),
+    "zstd": (lambda: b"\x28\xb5\x2f\xfd" + b"\0" * 40, "is a zstd archive, a format that is not read"),
     "rar": (lambda: b"Rar!\x1a\x07\x01\0" + b"\0" * 40, "is a rar archive, a format that is not read"),
     "huge tar header": (lambda: header_sized(b"x", b"77777777777\0"), "is a tar archive that has a header that is too large"),
     "lying tar size": (lambda: header_sized(b"0", b"77777777777\0") + b"x" * 512, "is a tar archive that ends early"),
@@ -422,6 +460,7 @@ HOSTILE: dict[str, bytes] = {
     "commands": b"-enc JABhAGEAYQBhAGEA ", "manifests": b"kind: Secret\ndata:\n  a: QUJDREVGR0g=\n", "zip magic": b"PK\x03\x04",
     "a dump of nothing": b"00000010: 0001 0203 0405 0607 0809 0a0b 0c0d 0e0f  ................\n",
     "hex words": b"73 65 63 72 65 74 ", "backslashes": b"secret\\\\\\\\", "data urls": b"base64,QUJDREVGR0hJSktMTU5P",
+    "quoted lines": b"> > > > > c2VjcmV0\n", "joined ids": b'AKIA"+"B', "percent of percent": b"%25252541",
     "base64 of base64": base64.b64encode(base64.b64encode(b"aws_secret=abc\n" * 9)) + b"\n",
 }  # fmt: skip
 
@@ -459,7 +498,7 @@ def found(engine: HyperscanEngine | RegexEngine, data: bytes) -> tuple[set[tuple
 
 # Quoted-printable needs its mail, xxd and PowerShell what stands around them; they are tested one by one above.
 STACKED = sorted(set(ENCODINGS) - {"quoted-printable", "xxd", "powershell"})
-# Inside another encoding: those whose words shine through every other one (see OPAQUE).
+# Inside another encoding: those whose words shine through every other one.
 INNER = ["", "base64", "base64 alone", "base64 url-safe", "base64 at 76", "percent"]
 PLAIN = st.text("abcxyz \n=.,:", max_size=200)
 BOUNDED = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -530,3 +569,20 @@ def test_a_zip_member_without_a_name(tmp_path: Path, secrets: Secrets) -> None:
 def test_html_with_named_entities(find: Find, secrets: Secrets) -> None:
     text = secrets.aws_file().replace("=", '= "').replace("\n", '"\n')
     assert secrets_in(find, html.escape(text).encode()) >= {s for s in secrets_in(find, text.encode()) if s[0] == PAIR}
+
+
+def test_7z_without_its_library_is_said_to_be_skipped(
+    tmp_path: Path, secrets: Secrets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = sevenzipped({"a.env": secrets.aws_file().encode()})
+    monkeypatch.setitem(sys.modules, "py7zr", None)
+    assert {one.reason for one in scanned(tmp_path, data).skipped} == {"is a 7z archive; install keyleash[7z] to read it"}
+
+
+def test_nothing_of_a_7z_is_written_to_disk(tmp_path: Path, secrets: Secrets, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = tmp_path / "empty"
+    place.mkdir()
+    monkeypatch.chdir(place)
+    data = sevenzipped({"deep/a.env": secrets.aws_file().encode(), "deep/empty": b""})
+    assert the_pair(scanned(tmp_path, data))
+    assert list(place.iterdir()) == []
