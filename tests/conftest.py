@@ -167,6 +167,22 @@ def keyleash(
     )  # fmt: skip
 
 
+SLOW = {"git", "rich", "cryptography", "jinja2", "yaml", "click", "pathspec", "dataclasses", "inspect"}
+"""Packages and modules that a hook has no time to import."""
+
+
+def imported_by_hook(repo: Repo) -> set[str]:
+    """Run the hook, which must find nothing, and return the modules it imported, with the packages they are in."""
+    code = "import sys; from scanner.cli import main; code = main(['hook']); print(code, *sorted(sys.modules))"
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=repo.path, capture_output=True, text=True, check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    exit_code, *modules = result.stdout.split()
+    assert exit_code == "0"
+    return {*modules, *(name.split(".")[0] for name in modules)}
+
+
 def rule_ids(report: Report) -> list[str]:
     return sorted(finding.rule.id for finding in report.findings)
 

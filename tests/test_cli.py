@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -200,7 +199,9 @@ def test_ctrl_c_ends_quietly_with_130(tmp_path: Path) -> None:
         [sys.executable, "-m", "scanner", "scan", "--stdin"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, cwd=ROOT,
     )  # fmt: skip
-    time.sleep(1)
+    assert process.stdin
+    process.stdin.write(b"x" * (1 << 20))  # more than the pipe holds: done when the scan has begun to read
+    process.stdin.flush()
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=20)
     assert (process.returncode, out, err) == (130, b"", b"")

@@ -32,9 +32,7 @@ def test_the_readme_names_every_command(command: str) -> None:
 
 
 def test_the_options_in_the_readme_exist() -> None:
-    helps = "".join(
-        keyleash(command, "--help").stdout for command in ("scan", "audit", "hook", "ci", "rules", "config", "baseline")
-    )
+    helps = "".join(keyleash(command, "--help").stdout for command in commands())
     code = "\n".join(re.findall(r"```(?:sh|yaml)\n(.*?)```", README, re.S)) + " ".join(
         re.findall(r"`(keyleash [^`]*)`", README)
     )

@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 ORDER = [
     "errors", "model", "cache", "yamlfile", "assigned", "named", "rules", "edges", "gitcommand", "clones", "advert", "sources",
     "decode", "engine", "confirm", "filters", "group", "pairs", "owners", "pipeline", "store", "crew", "config", "baseline",
-    "sinks", "examples", "ci", "audit", "cluster", "commands", "cli", "__main__",
+    "sinks", "examples", "ci", "audit", "cluster", "options", "commands", "cli", "__main__",
 ]  # fmt: skip
 
 

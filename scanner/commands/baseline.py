@@ -35,7 +35,7 @@ class Place:
         self.file = found or os.path.join(repository.work_tree, baseline.NAME)
         self.name = os.path.relpath(self.file)
         self.rules = self.settings.rules(load_builtin())
-        self.known = {rule.id for rule in (*load_builtin().rules, *self.settings.own)}
+        self.known = self.settings.known(load_builtin())
         self.options = options
 
     def read(self) -> Baseline:

@@ -57,9 +57,8 @@ def _run(options: argparse.Namespace) -> int:
         repository.work_tree, settings.baseline, file=options.baseline, ref=options.baseline_ref, off=options.no_baseline
     )
     report = scan(_sources(chosen, repository, rules, options.jobs), rules, key=accepting.key, excluded=settings.excluded())
-    known = {rule.id for rule in (*load_builtin().rules, *settings.own)}
     whole = chosen.full and not (options.rule or options.exclude_rule)
-    report = accepting.applied(report, known=known, whole=whole)
+    report = accepting.applied(report, known=settings.known(load_builtin()), whole=whole)
     notes = [settings.says()] if settings.says() else []
     if not (chosen.full or chosen.known or chosen.tags):
         notes.append(chosen.why)

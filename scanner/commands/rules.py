@@ -17,7 +17,9 @@ from scanner.sinks.words import count
 
 
 def run(options: argparse.Namespace) -> int:
-    """Carry out `rules list`, `rules show`, `rules docs` or `rules check`."""
+    """Carry out `rules list`, `rules show`, `rules docs`, `rules check` or `version`."""
+    if options.command == "version":
+        return _version()
     if options.action == "list":
         _list(load_builtin())
     elif options.action == "show":
@@ -31,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def version() -> int:
+def _version() -> int:
     """Show what decides a result: version, engine, rules."""
     rules = load_builtin()
     print(f"keyleash {__version__}\nengine {open_engine(rules).name}\nrules {len(rules.rules)}\ndigest {rules.digest}")

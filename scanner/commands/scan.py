@@ -91,11 +91,9 @@ def _report(options: argparse.Namespace) -> Report:
 
             record(store, _stored_name(options), report)
             if accepting.text is not None:  # it knows credentials by a key of its own: what holds some is read again
-                options.reread = True
-                again = _scanned(options, _targets(options, store)[0], rules, settings, accepting.key)
+                again = _scanned(options, _targets(options, store, reread=True)[0], rules, settings, accepting.key)
                 report = again._replace(coverage=report.coverage)
-    known = {rule.id for rule in (*load_builtin().rules, *settings.own)}
-    report = accepting.applied(report, known=known, whole=_is_whole(options, targets))
+    report = accepting.applied(report, known=settings.known(load_builtin()), whole=_is_whole(options, targets))
     report = report._replace(fail_on=options.fail_on or settings.threshold("scan"))
     if settings.says():
         report = report._replace(coverage=report.coverage.plus(Coverage(notes=(settings.says(),))))
@@ -234,8 +232,13 @@ def _stored_name(options: argparse.Namespace) -> str:
     return repository.name
 
 
-def _targets(options: argparse.Namespace, store: Store | None = None) -> tuple[list[Target], str | None]:
-    """Return what to scan, and the folder in which a configuration is looked for."""
+def _targets(
+    options: argparse.Namespace, store: Store | None = None, *, reread: bool = False
+) -> tuple[list[Target], str | None]:
+    """Return what to scan, and the folder in which a configuration is looked for.
+
+    With `reread`, objects that hold a match are read although the store knows them.
+    """
     chosen = [name for name in ("staged", "range", "stdin") if getattr(options, name)]
     if len(chosen) > 1:
         raise UsageError(f"--{chosen[0]} and --{chosen[1]} exclude each other; give one")
@@ -256,7 +259,7 @@ def _targets(options: argparse.Namespace, store: Store | None = None) -> tuple[l
         source, top = _commits(options)
         return [lambda rules: source], top
     paths = options.paths or [_here()]
-    targets = [target for path in paths for target in _path(path, options, store)]
+    targets = [target for path in paths for target in _path(path, options, store, reread=reread or options.show_secrets)]
     around = gitcommand.find(paths[0])
     return targets, around.work_tree if around and around.work_tree else paths[0]
 
@@ -289,7 +292,7 @@ def _commits(options: argparse.Namespace) -> tuple[Source, str | None]:
     return Range(repository, repository.resolve(old or "HEAD"), repository.resolve(new or "HEAD")), repository.work_tree
 
 
-def _path(path: str, options: argparse.Namespace, store: Store | None) -> list[Target]:
+def _path(path: str, options: argparse.Namespace, store: Store | None, *, reread: bool) -> list[Target]:
     from scanner.pipeline import judge, sight
     from scanner.sources.fasthistory import FastHistory
     from scanner.sources.tree import Folder, WorkTree
@@ -305,7 +308,7 @@ def _path(path: str, options: argparse.Namespace, store: Store | None) -> list[T
             return None
         from scanner.store.remembered import Remembered
 
-        return Remembered(store, repository.name, rules, reread=options.show_secrets or getattr(options, "reread", False))
+        return Remembered(store, repository.name, rules, reread=reread)
 
     targets: list[Target] = []
     if repository.work_tree is not None:

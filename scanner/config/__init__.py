@@ -59,6 +59,10 @@ class Config(NamedTuple):
             return RuleSet(tuple(sorted(chosen, key=lambda rule: rule.id)), self.digests[1], self.policy)
         return ruleset_of(chosen, self.policy)
 
+    def known(self, builtin: RuleSet) -> frozenset[str]:
+        """Return the ids of all rules that there are, whether in force or not."""
+        return frozenset(rule.id for rule in (*builtin.rules, *self.own))
+
     def excluded(self) -> Callable[[str], bool] | None:
         """Return a test of paths, or None when no path is excluded. Patterns are those of gitignore, with `/` everywhere."""
         if not self.exclude:

@@ -310,7 +310,7 @@ def _rules(read: Callable[[], RuleSet]) -> list[Rule]:
 
 
 def _check_names(settings: Sequence[Setting], config: Config, builtin: RuleSet) -> None:
-    known = {rule.id for rule in (*builtin.rules, *config.own)}
+    known = config.known(builtin)
     for field, value, where in settings:
         for name in value if field in ("rules.enable", "rules.disable") else ():
             if name not in known:

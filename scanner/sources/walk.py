@@ -18,7 +18,6 @@ from scanner.sources.narrow import Narrow, starts
 ARGUMENTS = ("rev-list", "--objects", "--in-commit-order", "--reverse", "--date-order")
 """The oldest commit first, whatever clocks say no commit before its parents, and behind each the objects that it brought."""
 
-
 _BLOCK = 1024 * 1024
 
 
@@ -56,10 +55,6 @@ class Walk:
         self._narrow = narrow
         self._process: subprocess.Popen[bytes] | None = None
         self._file: IO[bytes] | None = None
-
-    @property
-    def started(self) -> bool:
-        return self._process is not None
 
     def start(self) -> None:
         if self._process:

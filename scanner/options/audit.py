@@ -1,10 +1,10 @@
-"""The options of `keyleash audit`, and its examples; apart from the command line's module, which every hook reads."""
+"""The options of `keyleash audit`."""
 
 from __future__ import annotations
 
 import argparse
-import os
-from collections.abc import Callable
+
+from scanner.options import Commands, add_jobs, add_rule_choice, command, number
 
 EXAMPLES = """\
 examples:
@@ -20,8 +20,8 @@ exit codes: 0 clean and complete, 1 credentials found, 2 wrong use or something 
 """
 
 
-def add(audit: argparse.ArgumentParser, jobs: Callable[[str], int]) -> None:
-    """Add the options; `jobs` reads a number of processes."""
+def add_audit(commands: Commands) -> None:
+    audit = command(commands, "audit", "scan every repository of an organisation, and remember", EXAMPLES)
     audit.add_argument("targets", nargs="+", metavar="TARGET",
                        help="github:NAME, gitlab:GROUP, a folder of clones, a file of URLs, or a URL")  # fmt: skip
     which = audit.add_argument_group("which repositories of an organisation")
@@ -37,14 +37,12 @@ def add(audit: argparse.ArgumentParser, jobs: Callable[[str], int]) -> None:
     where.add_argument("--cache", metavar="DIR", help="mirror clones (default: in your cache folder)")
     where.add_argument("--cache-size", metavar="SIZE", help="how much they may take, as in 20G; the oldest make room")
     work = audit.add_argument_group("work")
-    work.add_argument("--jobs", type=jobs, default=os.cpu_count() or 1, metavar="N",
-                      help="processes that scan (default: one a processor)")  # fmt: skip
-    work.add_argument("--fetch-jobs", type=jobs, default=4, metavar="N", help="processes that fetch (default: 4)")
+    add_jobs(work, "processes that scan")
+    work.add_argument("--fetch-jobs", type=number, default=4, metavar="N", help="processes that fetch (default: 4)")
     work.add_argument("--timeout", type=_seconds, default=3600, metavar="SECONDS", help="for one fetch (default: 3600)")
     work.add_argument("--cluster", metavar="ADDRESS", help="use the workers of this Dask scheduler, as tcp://HOST:8786")
     rules = audit.add_argument_group("rules")
-    rules.add_argument("--rule", action="append", default=[], metavar="ID", help="use only this rule (repeatable)")
-    rules.add_argument("--exclude-rule", action="append", default=[], metavar="ID", help="do without this rule (repeatable)")
+    add_rule_choice(rules)
     rules.add_argument("--config", metavar="FILE", help="a configuration; those of the repositories do not count")
     output = audit.add_argument_group("output")
     output.add_argument("--exit-zero", action="store_true", help="exit with 0 although credentials were found")
