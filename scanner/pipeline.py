@@ -8,6 +8,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
 
+from scanner import trace
 from scanner.confirm import confirmation
 from scanner.decode import chunks, holds_members, needs_whole
 from scanner.engine import Engine, open_engine
@@ -16,6 +17,7 @@ from scanner.group import DEFAULT_KEY, Groups, Recalled, location, ordered
 from scanner.model import LEVELS, Blob, Chunk, Coverage, Finding, Location, Match, Origin, Report, RuleSet, Skipped, Source
 from scanner.rules import load_builtin
 
+_KNOWN = "is the business of the text around, where the rule has looked already"
 _STEP = 4096
 """Places of matches are remembered by steps of so many bytes."""
 
@@ -166,19 +168,25 @@ def _matches(blob: Blob, engine: Engine, rules: RuleSet) -> Iterator[tuple[Match
         anchors.sort()
         believed: list[Match] = []
         for index, ends in groupby(anchors, key=itemgetter(0)):
-            rule = rules.rules[index]
+            rule, places = rules.rules[index], _distinct(ends)
+            trace.looked(blob, chunk, rule, places)
             try:
-                believed += confirmation(rule.confirm)(rule, chunk.data, _distinct(ends))
+                believed += confirmation(rule.confirm)(rule, chunk.data, places)
             except TimeoutError:
+                trace.dropped(rule, places[0], places[-1], "took too long, and so is skipped")
                 yield Skipped(_name(blob), f"rule '{rule.id}' took too long on this text", _unplaced(blob))
         for match in _specific_first(believed):
             try:
-                dropped = reason_to_drop(match, chunk, rules.policy)
+                reason = reason_to_drop(match, chunk, rules.policy)
             except TimeoutError:
+                trace.dropped(match.rule, match.start, match.end, "took too long, and so is skipped", match.redacted)
                 yield Skipped(_name(blob), f"rule '{match.rule.id}' took too long on this text", _unplaced(blob))
                 continue
-            if dropped is None and seen.is_news(match, chunk):
+            if reason is None and seen.is_news(match, chunk):
+                trace.believed(match)
                 yield match, chunk
+            else:
+                trace.dropped(match.rule, match.start, match.end, reason or _KNOWN, match.redacted)
 
 
 def _specific_first(matches: list[Match]) -> Iterator[Match]:
@@ -193,7 +201,9 @@ def _specific_first(matches: list[Match]) -> Iterator[Match]:
             taken.append((match.start, match.end))
             yield match
     for match in sorted(generic, key=lambda match: (-LEVELS.index(match.confidence), match.rule.id.startswith("generic"))):
-        if not any(match.start < end and start < match.end for start, end in taken):
+        if any(match.start < end and start < match.end for start, end in taken):
+            trace.dropped(match.rule, match.start, match.end, "is what a surer rule looked at here", match.redacted)
+        else:
             taken.append((match.start, match.end))
             yield match
 

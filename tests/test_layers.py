@@ -10,9 +10,10 @@ from scanner.sinks import SINKS, sink
 from tests.conftest import ROOT
 
 ORDER = [
-    "errors", "model", "cache", "yamlfile", "assigned", "named", "rules", "edges", "gitcommand", "clones", "advert", "sources",
-    "decode", "engine", "confirm", "filters", "group", "pairs", "owners", "pipeline", "store", "crew", "config", "baseline",
-    "sinks", "examples", "ci", "audit", "cluster", "options", "commands", "cli", "__main__",
+    "errors", "model", "trace", "cache", "yamlfile", "assigned", "named", "rules", "edges", "gitcommand", "clones",
+    "advert", "sources", "decode", "engine", "confirm", "filters", "group", "pairs", "owners", "pipeline", "explain",
+    "store", "crew", "config", "baseline", "sinks", "examples", "ci", "audit", "cluster", "options", "commands", "cli",
+    "__main__",
 ]  # fmt: skip
 
 

@@ -11,7 +11,8 @@ import time
 from collections.abc import Iterator, Sequence
 
 from scanner.engine import Engine, HyperscanEngine, open_engine
-from scanner.examples import expand
+from scanner.examples import placed
+from scanner.filters import fits
 from scanner.model import Blob, Match, Origin, Rule, RuleSet, Skipped
 from scanner.pipeline import matches
 from scanner.rules import ruleset_of
@@ -35,8 +36,10 @@ def overlaps(own: RuleSet, builtin: RuleSet) -> Iterator[str]:
     engine = open_engine(merged)
     for rule in own.rules:
         for number, template in enumerate(rule.examples, 1):
-            blob = Blob(expand(template).encode(), Origin("example"))
-            for other in _beside(rule, [found[0] for found in matches(blob, engine, merged) if not isinstance(found, Skipped)]):
+            path, text = placed(template)
+            results = matches(Blob(text.encode(), Origin("example")), engine, merged)
+            found = [one for one in results if not isinstance(one, Skipped)]
+            for other in _beside(rule, [match for match, chunk in found if fits(match.rule, path, chunk.way)]):
                 yield (f"{rule.file}: rule '{rule.id}': example {number} is also found by the built-in rule '{other.id}' "
                        f"(confidence {other.confidence})")  # fmt: skip
 

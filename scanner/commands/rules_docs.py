@@ -49,6 +49,8 @@ def _rule(rule: Rule) -> Iterator[str]:
     looked = (rule.pattern,) if rule.pattern else rule.anchors
     yield f"Looked for{confirmed}:\n"
     yield from _block(looked)
+    if rule.paths:
+        yield "\nIn files called " + ", ".join(f"`{path}`" for path in rule.paths) + "."
     yield "\nExample:\n"
     yield from _block((rule.examples[0].rstrip(),))
     yield "\nSee " + ", ".join(f"<{address}>" for address in rule.references)

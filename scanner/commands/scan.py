@@ -7,7 +7,7 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -44,9 +44,19 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError("the current folder has been deleted; go to another one") from None
     outputs = pair_outputs(options.outputs or [])
     check_writable(outputs)
-    report = joined([(name, _report(_of(options, paths))) for name, paths in _shares(options)])
+    with _explained(options, outputs):
+        report = joined([(name, _report(_of(options, paths))) for name, paths in _shares(options)])
     write_all(report, outputs, quiet=options.quiet)
     return exit_code(report, exit_zero=options.exit_zero)
+
+
+def _explained(options: argparse.Namespace, outputs: Outputs) -> AbstractContextManager[None]:
+    if not options.explain:
+        return nullcontext()
+    from scanner.commands import explain
+
+    explain.narrow(options, outputs)
+    return explain.explaining(sys.stdout)
 
 
 def _of(options: argparse.Namespace, paths: list[str]) -> argparse.Namespace:

@@ -14,9 +14,10 @@ from itertools import pairwise
 
 import regex
 
-from scanner.confirm.pattern import search, windows
+from scanner.confirm.pattern import LOW_ENTROPY, search, windows
 from scanner.confirm.text import entropy
 from scanner.model import Match, Rule
+from scanner.trace import dropped
 
 BLOCK_BYTES = 3000
 BLOCK_LINES = 30
@@ -74,9 +75,10 @@ def confirm_key_id(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator[Mat
     """Yield the access key ids, with their account, and whether their secret stands beside them."""
     for match in search(_ID, data, ends, rule.width):
         key_id = match.group()
-        if not _real_id(key_id):
-            continue
         start, end = match.span()
+        if not _real_id(key_id):
+            dropped(rule, start, end, "is made up: a sequence, too few different characters, or a word that says so")
+            continue
         paired = any(_beside(data, start, end, *found) for found in _candidates(data, start))
         evidence = ["has the form of an access key id", *_account(key_id)]
         evidence.append("its secret stands beside it" if paired else LONE)
@@ -91,6 +93,7 @@ def confirm_secret_key(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator
         for first, last in _forties(data, low, high):
             secret = data[first:last]
             if not plausible_secret(secret):
+                dropped(rule, first, last, "does not look random: a digest, a path, or words")
                 continue
             if data[first - 1 : first] == data[last : last + 1] == b".":
                 continue  # the middle of a JSON web token
@@ -102,6 +105,7 @@ def confirm_secret_key(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator
             elif name and name[1]:
                 evidence, confidence, severity = [], "medium" if name[1] == 2 else "low", rule.severity
             else:
+                dropped(rule, first, last, "neither an access key id nor a name of AWS is beside it")
                 continue
             if name:
                 evidence.append(f"named '{name[0]}'")
@@ -116,6 +120,7 @@ def confirm_session_token(rule: Rule, data: bytes, ends: Sequence[int]) -> Itera
             end += 1  # a token is longer than an anchor may be
         token = data[start:end]
         if entropy(token[16:]) < 4.5:
+            dropped(rule, start, end, LOW_ENTROPY)
             continue
         pair = _id_beside(data, start, end)
         evidence = ["begins as a session token does"] + ([f"beside the access key id {_short(pair)}"] if pair else [])

@@ -11,9 +11,10 @@ from urllib.parse import parse_qs, unquote
 import regex
 
 from scanner.confirm.aws import is_canary
-from scanner.confirm.pattern import search
+from scanner.confirm.pattern import LOW_ENTROPY, search
 from scanner.confirm.text import entropy
 from scanner.model import Match, Rule
+from scanner.trace import dropped
 
 URL_BYTES = 4096
 """How much of a URL is read on either side of its signature."""
@@ -38,10 +39,14 @@ def confirm_bedrock(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator[Ma
             if said:
                 known = ("long-term Bedrock API key", f"of account {said['account'].decode()}")
                 yield Match(rule, start, end, text, known, "high", rule.severity)
+            else:
+                dropped(rule, start, end, "does not decode to a name, an account and a secret")
         else:
             url = _decoded(text.removeprefix(b"bedrock-api-key-"))
             if url.startswith(b"bedrock.amazonaws.com"):
                 yield Match(rule, start, end, text, ("short-term Bedrock API key", *_signed(url)), "high", "medium")
+            else:
+                dropped(rule, start, end, "does not decode to a signed URL of Bedrock")
 
 
 def confirm_presigned(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator[Match]:
@@ -54,12 +59,14 @@ def confirm_presigned(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator[
             if first <= end <= last:
                 url = found.group()
                 signature = regex.search(rb"[?&;](?:X-Amz-)?Signature=(?P<secret>[0-9A-Za-z%+/=]{28,64})", url)
-                if signature and first > done and _real(signature["secret"]):
+                if signature and first > done:
                     done = last
                     span = first + signature.start("secret"), first + signature.end("secret")
-                    yield Match(
-                        rule, *span, signature["secret"], ("pre-signed URL", *_signed(url)), rule.confidence, rule.severity
-                    )
+                    said = ("pre-signed URL", *_signed(url))
+                    if _real(signature["secret"]):
+                        yield Match(rule, *span, signature["secret"], said, rule.confidence, rule.severity)
+                    else:
+                        dropped(rule, *span, LOW_ENTROPY)
                 break
 
 
@@ -74,6 +81,8 @@ def confirm_smtp(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator[Match
         if len(raw) == 33 and raw[0] == 4 and entropy(secret) >= 4.3:
             evidence = ("decodes to version 4 and a signature, as SES SMTP passwords do", "named beside SES or SMTP")
             yield Match(rule, *match.span("secret"), secret, evidence, rule.confidence, rule.severity)
+        else:
+            dropped(rule, *match.span("secret"), "does not decode to version 4 and a signature")
 
 
 def _decoded(text: bytes) -> bytes:

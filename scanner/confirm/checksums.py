@@ -14,9 +14,10 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from scanner.confirm.pattern import search
+from scanner.confirm.pattern import LOW_ENTROPY, search
 from scanner.confirm.text import entropy
 from scanner.model import Match, Rule
+from scanner.trace import dropped
 
 BASE62 = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 BASE36 = b"0123456789abcdefghijklmnopqrstuvwxyz"
@@ -195,6 +196,9 @@ def confirm(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator[Match]:
     check = CHECKS[rule.confirm]
     for match in search(rule.pattern, data, ends, rule.reach):
         secret, start = match.group("secret"), match.start("secret")
-        if entropy(secret) < rule.entropy or check.refusal(secret, data[max(0, start - 1) : start]):
+        low = entropy(secret) < rule.entropy
+        reason = LOW_ENTROPY if low else check.refusal(secret, data[max(0, start - 1) : start])
+        if reason:
+            dropped(rule, *match.span("secret"), reason)
             continue
         yield Match(rule, *match.span("secret"), secret, (check.evidence(secret),), rule.confidence, rule.severity)

@@ -13,6 +13,7 @@ import regex
 
 from scanner.confirm.pattern import TIMEOUT, windows
 from scanner.model import Match, Rule
+from scanner.trace import dropped
 
 NEAR = 1500
 """Bytes between the console address and the password, at most."""
@@ -57,7 +58,10 @@ def confirm(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator[Match]:
         for found in _labelled(data, start, stop):
             first, last = found
             secret = data[first:last]
-            if first in seen or not _is_password(secret):
+            if first in seen:
+                continue
+            if not _is_password(secret):
+                dropped(rule, first, last, "is no password: too short, of one kind of characters, or a placeholder")
                 continue
             seen.add(first)
             around = data[max(0, first - NEAR) : first]

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from scanner.confirm import generic_model
 from scanner.confirm.generic_forms import Candidate, candidates, starts
 from scanner.model import Match, Rule
+from scanner.trace import dropped
 
 _STEPS = (95, 90, 80, 70, 60, 50, 40, 30)
 _SAID = {
@@ -38,6 +39,9 @@ def confirm(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator[Match]:
                 confidence = rule.confidence if score >= limits.stop else "low"
                 evidence = (_SAID.get(found.form) or _named(found), _scored(score))
                 yield Match(rule, found.start, found.end, found.value, evidence, confidence, rule.severity)
+            else:
+                less = f"scores {score * 100:.0f} of 100 as a credential, less than {limits.report * 100:.0f}"
+                dropped(rule, found.start, found.end, less)
 
 
 def _named(found: Candidate) -> str:

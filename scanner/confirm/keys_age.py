@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from scanner.confirm.pattern import search
 from scanner.model import Match, Rule
+from scanner.trace import dropped
 
 _ALPHABET = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 _PATTERN = r"(?:(?<![A-Za-z0-9-])|(?<=\\[nrt]))AGE-SECRET-KEY-(?:PQ-)?1[QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L]{58}(?![A-Za-z0-9])"
@@ -22,6 +23,7 @@ def confirm(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator[Match]:
         text = found.group().decode("ascii")
         key = decode(text)
         if key is None or len(key) != 32 or len(set(key)) < 12:
+            dropped(rule, *found.span(), "its checksum (bech32) is wrong" if key is None else "is no key of 32 random bytes")
             continue
         start, end = found.span()
         recipient = None if "-PQ-" in text else _recipient(key)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from scanner.confirm.pattern import search
 from scanner.model import Match, Rule
+from scanner.trace import dropped
 
 _BEFORE = r"(?:(?<![A-Za-z0-9/])|(?<=\\[nrt]))"
 _PATTERN = _BEFORE + r"(?P<secret>RW(?:RTY0Iy|QAAEIy)[A-Za-z0-9+/]{203}=|RWRCSwAAA[A-Za-z0-9+/]{130}=)(?![A-Za-z0-9+/=])"
@@ -21,9 +22,11 @@ def confirm(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator[Match]:
     for found in search(_PATTERN, data, ends, rule.width):
         raw = base64.b64decode(found["secret"])
         if len(set(raw)) < 30:
+            dropped(rule, *found.span("secret"), "repeats a few bytes, as no key does")
             continue
         described = _minisign(raw) if len(raw) == 158 else _signify(raw)
         if described is None:
+            dropped(rule, *found.span("secret"), "cannot be read as a secret key")
             continue
         program, protection, sound, number = described
         evidence = [f"{program} secret key, {protection or 'not encrypted'}", f"key number {number}"]

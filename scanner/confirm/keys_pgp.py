@@ -17,6 +17,7 @@ from scanner.confirm.keys_text import MARKER, bodies, body_stop, label_of, mark_
 from scanner.confirm.pattern import windows
 from scanner.confirm.text import entropy
 from scanner.model import Match, Rule
+from scanner.trace import dropped
 
 _MARGIN = 64
 _LEAST = 300
@@ -61,6 +62,7 @@ def confirm(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator[Match]:
             if not complete:
                 stop = end = written_until(data, begin.end(), stop, mark_before(data, begin.start()))
             if stop - begin.end() < 100:
+                dropped(rule, *begin.span(), "is too short for a key")
                 continue
             work.spend(stop - begin.end())
             readings = bodies(data, begin.start(), begin.end(), stop)
@@ -68,6 +70,8 @@ def confirm(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator[Match]:
             if found:
                 done = end
                 yield next((match for match in found if match.confidence == "high"), found[0])
+            else:
+                dropped(rule, *begin.span(), "cannot be read as a block that holds a secret key")
 
 
 def _match(rule: Rule, start: int, end: int, base64: bytes, complete: bool) -> Match | None:

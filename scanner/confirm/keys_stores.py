@@ -17,6 +17,7 @@ from scanner.confirm.keys_armour import Work
 from scanner.confirm.keys_text import bodies, written_until
 from scanner.confirm.pattern import windows
 from scanner.model import Match, Rule
+from scanner.trace import dropped
 
 _MARGIN = 16
 _BEGINNING = regex.compile(
@@ -55,6 +56,8 @@ def confirm(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator[Match]:
                 done, words, confidence, severity = store
                 secret = hashlib.sha256(raw or data[start:done]).digest()
                 yield Match(rule, start, done, secret, (words,), confidence, severity or rule.severity, words.split(",")[0])
+            else:
+                dropped(rule, *found.span(), "cannot be read as a store that holds a private key")
 
 
 def _in_base64(data: bytes, start: int, work: Work) -> tuple[Store | None, bytes]:

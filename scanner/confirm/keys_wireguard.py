@@ -16,6 +16,7 @@ from scanner.confirm.keys_published import name_of
 from scanner.confirm.keys_read import Key
 from scanner.confirm.pattern import search
 from scanner.model import Match, Rule
+from scanner.trace import dropped
 
 NEAR = 4096
 """How far from the key its configuration is looked for, in bytes."""
@@ -36,6 +37,7 @@ def confirm(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator[Match]:
         named = _CONFIGURATION.search(data, max(0, start - NEAR), end + NEAR)
         raw = _key(found["secret"])
         if named is None or raw is None:
+            dropped(rule, start, end, "is no key of 32 random bytes" if named else "no configuration of WireGuard is around it")
             continue
         clamped = raw[0] & 7 == 0 and raw[31] & 0xC0 == 0x40
         public = _public(raw)

@@ -14,9 +14,13 @@ import regex
 
 from scanner.confirm.text import entropy
 from scanner.model import Match, Rule
+from scanner.trace import dropped
 
 TIMEOUT = 2.0
 """Seconds that one search of one window may take; then the chunk is reported as skipped."""
+
+
+LOW_ENTROPY = "its entropy is below what the rule asks for: it repeats too few characters for a random value"
 
 
 @functools.cache
@@ -70,5 +74,6 @@ def confirm(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator[Match]:
         secret = match.group(group)
         start, end = match.span(group)
         if rule.entropy and entropy(secret) < rule.entropy:
+            dropped(rule, start, end, LOW_ENTROPY)
             continue
         yield Match(rule, start, end, secret, ("has the documented form",), rule.confidence, rule.severity)

@@ -20,6 +20,7 @@ from scanner.confirm.keys_text import MARKER
 from scanner.confirm.keys_witness import Witnesses
 from scanner.confirm.pattern import windows
 from scanner.model import Match, Rule
+from scanner.trace import dropped
 
 _MARGIN = 64
 """Bytes by which a beginning may stand out from its anchor: dashes and quotes, encoded."""
@@ -46,6 +47,8 @@ def confirm(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator[Match]:
         if place and place.start >= done:
             done = place.end
             yield _match(rule, place, witnesses)
+        elif place is None and found.groupdict().get("what") != b"END":
+            dropped(rule, *found.span(), "cannot be read as a private key")
 
 
 def _beginnings(data: bytes, ends: Sequence[int], reach: int) -> Iterator[tuple[regex.Match[bytes], Reader]]:

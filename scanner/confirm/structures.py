@@ -14,9 +14,10 @@ import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 
-from scanner.confirm.pattern import search
+from scanner.confirm.pattern import LOW_ENTROPY, search
 from scanner.confirm.text import entropy
 from scanner.model import Match, Rule
+from scanner.trace import dropped
 
 _JSON = re.compile(rb"eyJ[A-Za-z0-9+/]+")
 _INTERCOM = re.compile(rb"tok:[0-9a-f]{8}_[0-9a-f]{4}_[0-9a-f]{4}_[0-9a-f]{4}_[0-9a-f]{12}:[0-9]+:[0-9]+\Z")
@@ -88,5 +89,8 @@ def confirm(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator[Match]:
     refusal, evidence = CHECKS[rule.confirm]
     for match in search(rule.pattern, data, ends, rule.reach):
         secret = match.group("secret")
-        if entropy(secret) >= rule.entropy and refusal(secret) is None:
+        reason = LOW_ENTROPY if entropy(secret) < rule.entropy else refusal(secret)
+        if reason:
+            dropped(rule, *match.span("secret"), reason)
+        else:
             yield Match(rule, *match.span("secret"), secret, (evidence,), rule.confidence, rule.severity)

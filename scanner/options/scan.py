@@ -13,6 +13,7 @@ examples:
   keyleash scan --staged                          what the next commit would add
   keyleash scan --range origin/main..HEAD         what these commits brought
   keyleash scan --store ~/site.keyleash ~/site    the history only where it is new since the last time
+  keyleash scan --explain config/settings.py      why each place that a rule looks at is reported or dropped
   keyleash scan --format text --format sarif --output keyleash.sarif
                                                   to the terminal, and SARIF to a file
   terraform show -json | keyleash scan --stdin --path plan.json
@@ -42,6 +43,9 @@ def add_scan(commands: Commands) -> None:
     add_decisions(rules)
     output = scan.add_argument_group("output")
     add_outputs(output, "how to write the report (default: text; repeatable)")
+    output.add_argument(
+        "--explain", action="store_true", help="of files, say first why each place that a rule looks at is reported or dropped"
+    )
     output.add_argument("--show-secrets", action="store_true", help="write the secrets themselves: mind where the report goes")
     add_threshold(output)
     output.add_argument("--exit-zero", action="store_true", help="exit with 0 although credentials were found")
