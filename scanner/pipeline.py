@@ -11,7 +11,7 @@ from typing import NamedTuple
 from scanner import trace
 from scanner.confirm import confirmation
 from scanner.decode import chunks, holds_members, needs_whole
-from scanner.engine import Engine, open_engine
+from scanner.engine import Anchors, Engine, open_engine
 from scanner.filters import reason_to_drop
 from scanner.group import DEFAULT_KEY, Groups, Recalled, location, ordered
 from scanner.model import LEVELS, Blob, Chunk, Coverage, Finding, Location, Match, Origin, Report, RuleSet, Skipped, Source
@@ -98,16 +98,16 @@ class Sight(NamedTuple):
     margin: int
     edges: bool
 
-    def anchors(self, data: bytes) -> Sequence[int]:
-        return [end for _, end in self.engine.anchors(data)]
+    def anchors(self, data: bytes) -> Anchors:
+        return self.engine.anchors(data)
 
     def needs_whole(self, head: bytes) -> bool:
         return needs_whole(head)
 
-    def judge(self, blob: Blob) -> list[Found | Skipped]:
+    def judge(self, blob: Blob, anchors: Anchors | None = None) -> list[Found | Skipped]:
         return [
             result if isinstance(result, Skipped) else Found(result[0], location(*result, blob))
-            for result in matches(blob, self.engine, self.rules)
+            for result in matches(blob, self.engine, self.rules, anchors)
         ]
 
 
@@ -132,15 +132,17 @@ def _open_sight(rules: RuleSet, margin: int, edges: bool, engine: str | None) ->
     return Sight(rules, open_engine(rules, engine), margin, edges)
 
 
-def matches(blob: Blob, engine: Engine, rules: RuleSet) -> Iterator[tuple[Match, Chunk] | Skipped]:
+def matches(
+    blob: Blob, engine: Engine, rules: RuleSet, anchors: Anchors | None = None
+) -> Iterator[tuple[Match, Chunk] | Skipped]:
     """Yield each match of a blob with the chunk it stands in, and what a limit kept from being scanned.
 
     An archive's own bytes hold the members that it stores as they are; what is met there once more in a member
-    is the member's.
+    is the member's. `anchors` are those of the blob's text, where they are known already.
     """
     raw: list[tuple[Match, Chunk]] = []
     inside: set[tuple[str, bytes, tuple[str, ...]]] = set()
-    for result in _matches(blob, engine, rules):
+    for result in _matches(blob, engine, rules, anchors):
         if isinstance(result, Skipped):
             yield result
             continue
@@ -156,18 +158,18 @@ def matches(blob: Blob, engine: Engine, rules: RuleSet) -> Iterator[tuple[Match,
             yield match, chunk
 
 
-def _matches(blob: Blob, engine: Engine, rules: RuleSet) -> Iterator[tuple[Match, Chunk] | Skipped]:
+def _matches(blob: Blob, engine: Engine, rules: RuleSet, anchors: Anchors | None) -> Iterator[tuple[Match, Chunk] | Skipped]:
     seen = _Seen()
-    for found in chunks(blob.data, _name(blob), engine.anchors, rules.policy.limits):
+    for found in chunks(blob.data, _name(blob), engine.anchors, rules.policy.limits, anchors):
         if isinstance(found, Skipped):
             yield found._replace(blob=_unplaced(blob))
             continue
-        chunk, anchors = found
-        if not anchors:
+        chunk, met = found
+        if not met:
             continue
-        anchors.sort()
+        met.sort()
         believed: list[Match] = []
-        for index, ends in groupby(anchors, key=itemgetter(0)):
+        for index, ends in groupby(met, key=itemgetter(0)):
             rule, places = rules.rules[index], _distinct(ends)
             trace.looked(blob, chunk, rule, places)
             try:

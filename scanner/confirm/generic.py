@@ -6,7 +6,9 @@ The forms are in `generic_forms`, what is said of a value in `generic_features`,
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from scanner.confirm import generic_model
 from scanner.confirm.generic_forms import Candidate, candidates, starts
@@ -29,19 +31,47 @@ _SAID = {
 }
 
 
+_BEHIND = 4200
+"""Bytes behind an anchor that a form and what is read behind it can reach; a test holds it."""
+
+_BEFORE = 256
+"""Bytes before an anchor that are read: the left part of a name, and the line in front of it."""
+
+
 def confirm(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator[Match]:
     """Yield what is given to a name of the rule and scores high enough."""
-    limits = generic_model.model()
     for low, high in starts(ends, rule.width):
-        for found in candidates(rule, data, low, high):
-            score = generic_model.score(found)
-            if score >= limits.report:
-                confidence = rule.confidence if score >= limits.stop else "low"
-                evidence = (_SAID.get(found.form) or _named(found), _scored(score))
-                yield Match(rule, found.start, found.end, found.value, evidence, confidence, rule.severity)
+        first = max(0, low - _BEFORE)
+        for one in _judged(rule, data[first : high + _BEHIND], low - first, high - first):
+            if isinstance(one, Match):
+                yield one._replace(start=one.start + first, end=one.end + first)
             else:
-                less = f"scores {score * 100:.0f} of 100 as a credential, less than {limits.report * 100:.0f}"
-                dropped(rule, found.start, found.end, less)
+                dropped(rule, one.start + first, one.end + first, one.reason)
+
+
+class _Less(NamedTuple):
+    """A value that is no credential, and why."""
+
+    start: int
+    end: int
+    reason: str
+
+
+@functools.lru_cache(maxsize=2048)
+def _judged(rule: Rule, text: bytes, low: int, high: int) -> tuple[Match | _Less, ...]:
+    """Return what begins from `low` to `high`. In a history the same comes again with each version of a file."""
+    limits = generic_model.model()
+    found: list[Match | _Less] = []
+    for one in candidates(rule, text, low, high):
+        score = generic_model.score(one)
+        if score >= limits.report:
+            confidence = rule.confidence if score >= limits.stop else "low"
+            evidence = (_SAID.get(one.form) or _named(one), _scored(score))
+            found.append(Match(rule, one.start, one.end, one.value, evidence, confidence, rule.severity))
+        else:
+            less = f"scores {score * 100:.0f} of 100 as a credential, less than {limits.report * 100:.0f}"
+            found.append(_Less(one.start, one.end, less))
+    return tuple(found)
 
 
 def _named(found: Candidate) -> str:

@@ -52,15 +52,18 @@ def holds_members(data: bytes) -> bool:
     return kind_of(data) is not None or data.rfind(_ZIP_END, max(0, len(data) - _ZIP_TAIL)) >= 0
 
 
-def chunks(data: bytes, name: str, look: Look, limits: Limits = DEFAULT_LIMITS) -> Iterator[tuple[Chunk, Anchors] | Skipped]:
+def chunks(
+    data: bytes, name: str, look: Look, limits: Limits = DEFAULT_LIMITS, anchors: Anchors | None = None
+) -> Iterator[tuple[Chunk, Anchors] | Skipped]:
     """Yield what is to be scanned of a blob, each chunk with the anchors of the rules in it, beginning with its text.
 
     `look` is `Engine.anchors`. `name` names the blob where a limit, a damaged archive or an
-    unknown format keeps a part of it from being scanned.
+    unknown format keeps a part of it from being scanned. `anchors` are those of the blob's text,
+    where they are known already; the list is changed.
     """
     whole = needs_whole(data)
     plain = text.text_of(data) if whole else data
-    anchors = look(plain)
+    anchors = look(plain) if anchors is None else anchors
     if not anchors and not whole:
         yield Chunk(plain, plain), anchors
         return

@@ -19,8 +19,8 @@ from scanner.sources.walk import picked
 
 FILE_NAME, REF_NAME = "file name", "ref name"
 _ID = re.compile(rb"^\??[0-9a-f]{40,64} ?", re.MULTILINE)
-Anchors = Callable[[bytes], Sequence[int]]
-"""Returns the ends of anchors in a text; more than there are, never fewer."""
+Anchors = Callable[[bytes], Sequence[tuple[int, int]]]
+"""Returns anchors of a text, what was met and where it ends; more than there are, never fewer."""
 
 
 def ref_names(repository: Repository, anchors: Anchors | None = None) -> Iterator[Blob]:
@@ -54,7 +54,7 @@ def _holding(block: bytes, anchors: Anchors) -> Iterator[int]:
     """Yield the numbers of lines whose name holds an anchor, rising."""
     names = _ID.sub(b"", block)
     number, place, last = 0, 0, -1
-    for end in sorted(set(anchors(names))):
+    for end in sorted({end for _, end in anchors(names)}):
         number += names.count(b"\n", place, max(place, end - 1))
         place = max(place, end - 1)
         if number > last:

@@ -32,7 +32,11 @@ WAIT_BYTES = 8 * 1024 * 1024
 HELD_BYTES = 64 * 1024 * 1024
 """Bytes of objects that wait for their deltas, and the last of them; what is let go is rebuilt when it is needed."""
 
+MANY_ANCHORS = 10_000
+"""Anchors of one object that are kept for what rests on it; of one with more, that is looked at whole."""
+
 HEAD = 4096
+Anchors = list[tuple[int, int]]
 VIA = {COMMIT: "commit message", BLOB: "history", TAG: "tag message"}
 KINDS = {b"commit": COMMIT, b"blob": BLOB, b"tag": TAG}
 _OPEN = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -51,14 +55,17 @@ class Look(Protocol):
     @property
     def edges(self) -> bool: ...
 
-    def anchors(self, data: bytes) -> Sequence[int]:
-        """Return end offsets of anchors; more than there are, never fewer."""
+    def anchors(self, data: bytes) -> Anchors:
+        """Return anchors as pairs of a number of what was met and an end offset; more than there are, never fewer."""
 
     def needs_whole(self, head: bytes) -> bool:
         """Whether a blob that begins with these (at most `HEAD`) bytes has to be decoded before it is looked at."""
 
-    def judge(self, blob: Blob) -> list[Any]:
-        """Return what is to be handed on of a blob that holds an anchor, or that had to be decoded."""
+    def judge(self, blob: Blob, anchors: Anchors | None = None) -> list[Any]:
+        """Return what is to be handed on of a blob that holds an anchor, or that had to be decoded.
+
+        `anchors` are those of the blob, where they are known already.
+        """
 
 
 @dataclass(slots=True)
@@ -78,24 +85,25 @@ class Done:
 class Batch:
     """Objects whose windows wait to be looked at together.
 
-    `hand_on` is called with (key, kind, data) for each that holds an anchor, its whole
-    content looked at by itself. `flagged` are the keys of those. An object whose base is
-    flagged is looked at whole.
+    `hand_on` is called with (key, kind, data, anchors) for each that holds an anchor, and with None
+    for the anchors of one that has to be decoded first. `flagged` are the keys of those, with their anchors and
+    length where these are kept. Of an object whose base is flagged, the anchors are those of its base
+    where it is the same, and those of what lies between.
     """
 
-    def __init__(self, look: Look, hand_on: Callable[[int, int, bytes], None]) -> None:
+    def __init__(self, look: Look, hand_on: Callable[[int, int, bytes, Anchors | None], None]) -> None:
         self._look = look
         self._hand_on = hand_on
-        self.flagged: set[int] = set()
+        self.flagged: dict[int, tuple[Anchors, int] | None] = {}
         self._clear()
 
     def add(self, key: int, kind: int, data: bytes, base: int, cuts: list[int] | None) -> None:
         """Take an object with its windows (pairs of offsets, flat), or None for all of it."""
         if self._look.needs_whole(data[:HEAD]):
-            self.flagged.add(key)
-            self._hand_on(key, kind, data)
+            self.flagged[key] = None
+            self._hand_on(key, kind, data, None)
             return
-        self._waiting.append((key, kind, data, base))
+        self._waiting.append((key, kind, data, base, cuts))
         if cuts is None:
             self._part(key, data)
         elif base not in self.flagged:
@@ -108,18 +116,43 @@ class Batch:
 
     def flush(self) -> None:
         """Look at what waits. Bases come before what rests on them, so flags are known in time."""
-        anchors = self._look.anchors
         hits = set()
         if self._parts:
             starts, owners = self._starts, self._owners
-            for end in set(anchors(b"\n".join(self._parts))):
+            for end in {end for _, end in self._look.anchors(b"\n".join(self._parts))}:
                 hits.add(owners[max(0, bisect_left(starts, end) - 1)])
-        flagged = self.flagged
-        for key, kind, data, base in self._waiting:
-            if (key in hits or base in flagged or (self._look.edges and self._at_edges(data))) and anchors(data):
-                flagged.add(key)
-                self._hand_on(key, kind, data)
+        for key, kind, data, base, cuts in self._waiting:
+            if base in self.flagged:
+                anchors = self._inherited(self.flagged[base], data, cuts)
+            elif key in hits or (self._look.edges and self._at_edges(data)):
+                anchors = self._look.anchors(data)
+            else:
+                continue
+            if anchors:
+                self.flagged[key] = (anchors, len(data)) if len(anchors) <= MANY_ANCHORS else None
+                self._hand_on(key, kind, data, list(anchors))
         self._clear()
+
+    def _inherited(self, known: tuple[Anchors, int] | None, data: bytes, cuts: list[int] | None) -> Anchors:
+        """Return the anchors of an object whose base has some.
+
+        An anchor that ends a margin before the first change, or more than a margin behind the last, is
+        one of the base with all that it depends on. The others lie in what is looked at, which is two margins wider than
+        the changes.
+        """
+        if known is None or cuts is None or self._look.edges:
+            return self._look.anchors(data)
+        anchors, length = known
+        if not cuts:
+            return anchors
+        margin, shift = self._look.margin, len(data) - length
+        first, last = cuts[0], cuts[-1]  # these are a margin wider than the changes
+        low = max(0, first - margin)
+        return [
+            *(anchor for anchor in anchors if anchor[1] <= first),
+            *((met, end + low) for met, end in self._look.anchors(data[low : last + margin]) if first < end + low <= last),
+            *((met, end + shift) for met, end in anchors if end + shift > last),
+        ]
 
     def _at_edges(self, data: bytes) -> bool:
         margin = self._look.margin
@@ -135,7 +168,7 @@ class Batch:
         self._parts: list[bytes] = []
         self._starts: list[int] = []
         self._owners: list[int] = []
-        self._waiting: list[tuple[int, int, bytes, int]] = []
+        self._waiting: list[tuple[int, int, bytes, int, list[int] | None]] = []
         self._size = self._held = 0
 
 
@@ -153,7 +186,11 @@ class PackScan:
     def run(self, first: int, last: int) -> Done:
         """Scan entries, whole families of them."""
         forest, done = self._forest, Done()
-        batch = Batch(self._look, lambda entry, kind, data: done.found.extend(self._look.judge(self._blob(entry, kind, data))))
+
+        def hand_on(entry: int, kind: int, data: bytes, anchors: Anchors | None) -> None:
+            done.found.extend(self._look.judge(self._blob(entry, kind, data), anchors))
+
+        batch = Batch(self._look, hand_on)
         self._held.clear()
         self._held_bytes = 0
         parent, after = forest.parent, forest.after
@@ -176,7 +213,7 @@ class PackScan:
                 done.bytes += len(data)
                 batch.add(entry, kind, data, parent[entry], cuts)
             else:
-                batch.flagged.add(entry)  # nothing is known of it here
+                batch.flagged[entry] = None  # nothing is known of it here
             entry += 1
         batch.flush()
         self._pack.forget()
@@ -239,8 +276,8 @@ def scan_loose(paths: Sequence[str], look: Look) -> Done:
     """Scan loose objects, given by their files; the last two parts of a path are the id."""
     done = Done()
 
-    def hand_on(number: int, kind: int, data: bytes) -> None:
-        done.found.extend(look.judge(Blob(data, Origin(VIA[kind]), loose_id(paths[number]))))
+    def hand_on(number: int, kind: int, data: bytes, anchors: Anchors | None) -> None:
+        done.found.extend(look.judge(Blob(data, Origin(VIA[kind]), loose_id(paths[number])), anchors))
 
     batch = Batch(look, hand_on)
     for number, path in enumerate(paths):

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from scanner.confirm import generic_model
+from scanner.confirm import generic, generic_forms, generic_model
 from scanner.confirm.generic_features import features
 from scanner.confirm.generic_forms import Candidate
 from scanner.engine import open_engine
 from scanner.model import Blob, Origin, RuleSet
 from scanner.pipeline import matches, scan
+from scanner.rules import pattern_width
 from scanner.sources.tree import Folder
 from tests.conftest import Find, Repo, Secrets, keyleash, rule_ids
 
@@ -149,3 +150,15 @@ def test_the_model_names_only_features_that_there_are() -> None:
             nodes += node[2:]
     assert used <= numbers.keys()
     assert 0 < generic_model.model().report < generic_model.model().stop < 1
+
+
+def test_what_is_read_around_an_anchor_is_all_that_a_form_can_reach(rules: RuleSet) -> None:
+    for rule in rules.rules:
+        if rule.confirm == "generic":
+            reading = generic_forms._reading(rule)
+            for pattern in reading.forms.values():
+                assert (
+                    generic_forms._HEAD + pattern_width(pattern.pattern.decode("latin-1")) + generic_forms.AFTER
+                    <= generic._BEHIND
+                )
+            assert 2 * generic_forms._HEAD + generic_forms.BEFORE <= generic._BEFORE

@@ -73,8 +73,8 @@ def test_every_version_with_an_anchor_is_handed_on(
     way: Way, engine: str, edges: bool, chain: list[tuple[bytes, list[Edit] | None]], others: list[bytes]
 ) -> None:
     sees = look(engine, edges)
-    found: dict[int, bytes] = {}
-    batch = Batch(sees, lambda key, kind, data: found.update({key: data}))
+    found: dict[int, tuple[bytes, set[tuple[int, int]]]] = {}
+    batch = Batch(sees, lambda key, kind, data, anchors: found.update({key: (data, set(anchors or ()))}))
     for number, text in enumerate(others):
         batch.add(100 + number, 3, text, -1, None)
     before = b""
@@ -87,7 +87,7 @@ def test_every_version_with_an_anchor_is_handed_on(
         before = data
     batch.flush()
     texts = {key: data for key, (data, _) in enumerate(chain)} | {100 + number: text for number, text in enumerate(others)}
-    assert found == {key: data for key, data in texts.items() if sees.anchors(data)}
+    assert found == {key: (data, set(sees.anchors(data))) for key, data in texts.items() if sees.anchors(data)}
 
 
 FILLER = b"\nsome words that say nothing." * 40
@@ -118,7 +118,7 @@ def test_a_token_is_met_wherever_it_stands(way: Way, engine: str, base: bytes, e
     assert target == edited(base, edits)
     assert sees.anchors(target)
     met: list[int] = []
-    batch = Batch(sees, lambda key, kind, data: met.append(key))
+    batch = Batch(sees, lambda key, kind, data, anchors: met.append(key))
     batch.add(0, 3, base, -1, None)
     batch.add(1, 3, target, 0, cuts)
     batch.flush()

@@ -412,7 +412,7 @@ class _Deadly:
         self.margin, self.edges = self._sight.margin, self._sight.edges
         self.anchors, self.needs_whole = self._sight.anchors, self._sight.needs_whole
 
-    def judge(self, blob: Blob) -> list[Found]:
+    def judge(self, blob: Blob, anchors: list[tuple[int, int]] | None = None) -> list[Found]:
         os.kill(os.getpid(), signal.SIGKILL)
         return []
 
