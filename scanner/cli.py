@@ -38,6 +38,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "rules": ("rules", "rules"),
     "config": ("config", "config"),
     "baseline": ("baseline", "baseline"),
+    "findings": ("stored", "findings"),
+    "report": ("stored", "report"),
+    "remedy": ("stored", "remedy"),
     "version": ("rules", "rules"),
 }
 

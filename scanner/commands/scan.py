@@ -8,8 +8,8 @@ import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import cache
-from typing import TYPE_CHECKING
+from functools import cache, partial
+from typing import TYPE_CHECKING, TextIO
 
 from scanner import baseline, config, gitcommand
 from scanner.commands.progress import progress
@@ -185,7 +185,7 @@ def write_all(report: Report, outputs: Outputs, *, quiet: bool) -> None:
                 _write_out(report, name)
             continue
         try:
-            _write_file(report, name, file)
+            write_file(file, partial(sink(name), report))
         except OSError as problem:
             raise UsageError(f"--output {file}: cannot be written: {problem.strerror}") from None
 
@@ -202,12 +202,13 @@ def _write_out(report: Report, name: str) -> None:
         raise UsageError(f"standard output: cannot be written: {problem.strerror}") from None
 
 
-def _write_file(report: Report, name: str, file: str) -> None:
+def write_file(file: str, write: Callable[[TextIO], None]) -> None:
+    """Write a file, which appears whole or not at all; what is no regular file is written to as it is."""
     special = os.path.exists(file) and not stat.S_ISREG(os.stat(file).st_mode)
     target = file if special else f"{file}.{os.getpid()}.part"
     try:
-        with open(target, "w", encoding="utf-8", errors="backslashreplace") as out:
-            sink(name)(report, out)
+        with open(target, "w", encoding="utf-8", errors="backslashreplace", newline="") as out:
+            write(out)
         if not special:
             os.replace(target, os.path.realpath(file))
     finally:

@@ -57,7 +57,7 @@ def _accepted(one: Accepted) -> dict[str, Any]:
         "reason": visible(one.reason),
         "owner": visible(one.owner),
         "expires": one.expires or None,
-        "locations": [_location(where) for where in one.finding.locations],
+        "locations": [location(where) for where in one.finding.locations],
     }
 
 
@@ -69,14 +69,15 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "fingerprint": finding.fingerprint,
         "redacted": visible(finding.redacted),
         "evidence": [visible(evidence) for evidence in finding.evidence],
-        "locations": [_location(where) for where in finding.locations],
+        "locations": [location(where) for where in finding.locations],
     }
     if finding.secret is not None:
         row["secret"] = visible(finding.secret)
     return row
 
 
-def _location(where: Location) -> dict[str, Any]:
+def location(where: Location) -> dict[str, Any]:
+    """Return a place as plain values."""
     origin = where.origin
     row: dict[str, Any] = {"repository": visible(origin.repository)} if origin.repository else {}
     return row | {

@@ -30,8 +30,8 @@ def text(report: Report, what: str = "") -> str:
     """Return the report; `what` says what was scanned."""
     parts = [f"### Keyleash: {_headline(report)}\n"]
     if what:
-        parts.append(f"Scanned {_cell(what)}.\n")
-    parts.append(f"{_cell(verdict(report))}\n")
+        parts.append(f"Scanned {cell(what)}.\n")
+    parts.append(f"{cell(verdict(report))}\n")
     if report.findings:
         parts += ["| | Credential | Where | Why it is believed |\n|---|---|---|---|", *map(_row, report.findings[:ROWS])]
         if len(report.findings) > ROWS:
@@ -39,17 +39,17 @@ def text(report: Report, what: str = "") -> str:
         parts += ["\n**What to do now**: revoke first, then clean the repository.\n", *_remedies(report), ""]
     if report.skipped:
         parts += ["**Not scanned**\n"]
-        parts += [f"- {_cell(skipped.what)}: {_cell(skipped.reason)}" for skipped in report.skipped[:ROWS]]
+        parts += [f"- {cell(skipped.what)}: {cell(skipped.reason)}" for skipped in report.skipped[:ROWS]]
         if len(report.skipped) > ROWS:
             parts.append(f"- {count(len(report.skipped) - ROWS, 'more input')}")
         parts.append("")
-    parts += [f"Note: {_cell(note)}\n" for note in report.coverage.notes]
+    parts += [f"Note: {cell(note)}\n" for note in report.coverage.notes]
     return "\n".join(parts) + "\n"
 
 
 def failure(message: str) -> str:
     """Return what stands in place of a report when the run could not go on."""
-    return "### Keyleash: did not scan\n\n" + "<br>".join(map(_cell, message.split("\n"))) + "\n"
+    return "### Keyleash: did not scan\n\n" + "<br>".join(map(cell, message.split("\n"))) + "\n"
 
 
 def _headline(report: Report) -> str:
@@ -66,19 +66,19 @@ def _row(finding: Finding) -> str:
     if len(finding.locations) > 1:
         where += f" and {count(len(finding.locations) - 1, 'more place')}"
     shown = finding.redacted if finding.secret is None else finding.secret
-    what = f"{_cell(finding.rule.name)}<br>`{finding.rule.id}`<br>{_cell(shown)}"
-    return f"| {finding.severity} | {what} | {_cell(where)} | {_cell('; '.join(finding.evidence), 2 * WIDTH)} |"
+    what = f"{cell(finding.rule.name)}<br>`{finding.rule.id}`<br>{cell(shown)}"
+    return f"| {finding.severity} | {what} | {cell(where)} | {cell('; '.join(finding.evidence), 2 * WIDTH)} |"
 
 
 def _remedies(report: Report) -> list[str]:
     rules: dict[str, Rule] = {finding.rule.id: finding.rule for finding in report.findings}
-    return [f"- **{_cell(rule.name)}**: {_cell(rule.fix, 10 * WIDTH)} [More]({rule.references[-1]})" for rule in rules.values()]
+    return [f"- **{cell(rule.name)}**: {cell(rule.fix, 10 * WIDTH)} [More]({rule.references[-1]})" for rule in rules.values()]
 
 
-def _cell(text: str, width: int = WIDTH) -> str:
+def cell(text: str, width: int = WIDTH) -> str:
     """Return text that is nothing but text in Markdown.
 
-    >>> _cell("a|b <img>")
+    >>> cell("a|b <img>")
     'a&#124;b &#60;img&#62;'
     """
     shown = visible(text)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from scanner.model import LEVELS, Coverage, Finding, Location, Origin, Report, Skipped
@@ -73,8 +73,22 @@ class Known(NamedTuple):
     @property
     def since(self) -> str | None:
         """The earliest date of a commit that holds it (ISO 8601, with the commit's zone), or None where none is known."""
-        dates = [where.origin.date for one in self.occurrences for where in one.locations if where.origin.date]
-        return min(dates, key=datetime.fromisoformat, default=None)
+        dates = [where.origin.date for one in self.occurrences for where in one.locations]
+        return min(((at, date) for date in dates if (at := when(date)) and date), default=(None, None))[1]
+
+
+def when(text: str | None) -> datetime | None:
+    """Return a time that git or a store wrote, or None for one that no calendar has: a commit may claim any date.
+
+    >>> when("2024-05-06T07:08:09+02:00").hour
+    5
+    >>> when("99999-01-01T00:00:00Z")
+    """
+    try:
+        found = datetime.fromisoformat(text or "")
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def record(store: Store, repository: str, report: Report, facts: Mapping[str, Any] | None = None) -> None:
