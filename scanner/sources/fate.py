@@ -7,7 +7,7 @@ and of HEAD's history: an answer for every branch's past would cost as much as t
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from types import MappingProxyType
 from typing import IO
 
@@ -27,18 +27,23 @@ _READ = 65536
 
 
 def told(
-    repository: Repository, places: Mapping[str, Origin], before: Mapping[str, Origin] = MappingProxyType({}), since: str = ""
+    repository: Repository,
+    places: Mapping[str, Origin],
+    before: Mapping[str, Origin] = MappingProxyType({}),
+    since: str = "",
+    asked: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Origin]:
     """Return the places of blobs with `present`, `removed` and, at HEAD, all `paths`.
 
-    `before` are such places as they were told when HEAD was `since`, from which it only went forward.
+    `before` are such places as they were told when HEAD was `since`, from which it only went forward, and
+    when `branches` was `asked`.
     """
     filed = {id: place for id, place in places.items() if place.path is not None}
     head = repository.head()
     if not filed or head is None:
         return dict(places)
     paths = _paths_at(repository, head, filed)
-    present = _present(repository, filed)
+    present = _present(repository, filed, before, asked)
     gone = {id: place for id, place in filed.items() if id not in paths and place.commit}
     older = {id: place for id, place in gone.items() if id in before}
     removed = {id: commit for id in older if (commit := before[id].removed)}
@@ -63,23 +68,39 @@ def _paths_at(repository: Repository, commit: str, ids: Mapping[str, Origin]) ->
     return {id: tuple(sorted(paths)) for id, paths in found.items()}
 
 
-def _present(repository: Repository, places: Mapping[str, Origin]) -> dict[str, tuple[str, ...]]:
-    """Return the branches that have a blob at its path today."""
-    branches: dict[bytes, list[str]] = {}
+def branches(repository: Repository) -> dict[str, str]:
+    """Return the commits that branches name, of the branches that are asked."""
     listed = repository.run("for-each-ref", f"--count={MAX_TIPS}", f"--format={_BRANCH}", "--sort=-HEAD", *_BRANCHES)
-    for line in listed.splitlines():
-        tip, _, name = line.partition(b" ")
-        branches.setdefault(tip, []).append(os.fsdecode(name))
+    return {os.fsdecode(name): tip.decode() for tip, _, name in (line.partition(b" ") for line in listed.splitlines())}
+
+
+def _present(
+    repository: Repository, places: Mapping[str, Origin], before: Mapping[str, Origin], asked_then: Mapping[str, str]
+) -> dict[str, tuple[str, ...]]:
+    """Return the branches that have a blob at its path today; those that did not move are asked only for what is new."""
+    now = branches(repository)
+    still = {name for name, tip in now.items() if asked_then.get(name) == tip}
     # git answers in lines, so a name with a line feed in it would put the answers out of step.
     paths = {id: os.fsencode(place.path) for id, place in places.items() if place.path and "\n" not in place.path}
-    asked = [(id, tip) for tip in branches for id in paths]
-    lines = b"".join(tip + b":" + paths[id] + b"\n" for id, tip in asked)
-    answers = repository.run("cat-file", "--batch-check=%(objectname)", stdin=lines).split(b"\n")[:-1]
-    found: dict[str, list[str]] = {}
-    for (id, tip), answer in zip(asked, answers, strict=True):
+    found = {id: [name for name in before[id].present if name in still] for id in paths if id in before}
+    asked: list[tuple[str, list[str]]] = []
+    lines: list[bytes] = []
+    for ids, wanted in ((found.keys(), now.keys() - still), (paths.keys() - found.keys(), now.keys())):
+        for tip, names in _by_tip(now, wanted).items():
+            asked += [(id, names) for id in ids]
+            lines += [tip.encode() + b":" + paths[id] + b"\n" for id in ids]
+    answers = repository.run("cat-file", "--batch-check=%(objectname)", stdin=b"".join(lines)).split(b"\n")[:-1]
+    for (id, names), answer in zip(asked, answers, strict=True):
         if answer == id.encode():
-            found.setdefault(id, []).extend(branches[tip])
+            found.setdefault(id, []).extend(names)
     return {id: tuple(sorted(names)) for id, names in found.items()}
+
+
+def _by_tip(branches: Mapping[str, str], wanted: Collection[str]) -> dict[str, list[str]]:
+    tips: dict[str, list[str]] = {}
+    for name in wanted:
+        tips.setdefault(branches[name], []).append(name)
+    return tips
 
 
 def _removed(repository: Repository, head: str, gone: Mapping[str, Origin]) -> dict[str, str]:

@@ -7,6 +7,7 @@ forward, old places still hold and a walk over what is new names the others.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from io import BytesIO
@@ -14,7 +15,7 @@ from typing import IO, Any
 
 from scanner.gitcommand import Repository
 from scanner.model import Origin
-from scanner.sources.fate import told
+from scanner.sources.fate import branches, told
 from scanner.sources.history import History, place
 from scanner.sources.memory import BY_REF, BY_REFLOG, NOWHERE, Graph, Memory, Placed
 from scanner.sources.packs import opener
@@ -32,7 +33,8 @@ class Growth:
         self._before = memory.graph()
         self._tips, self.refs = _tips(repository)
         self._size = len(next(iter(self._tips))) if self._tips else 20
-        self.graph = Graph(b"".join(sorted(self._tips)), _reflog(repository), b"", repository.head() or "")
+        named = json.dumps(branches(repository), sort_keys=True)
+        self.graph = Graph(b"".join(sorted(self._tips)), _reflog(repository), b"", repository.head() or "", named)
         self._anew = memory.reread or (self._before is None or memory.names_at() != _mark(self._before.tips))
 
     @property
@@ -102,7 +104,7 @@ class Growth:
         if not old or not self._is_ancestor(old, self.graph.head):
             return told(self._repository, origins)
         kept = {id: one.origin for id, one in remembered.items() if one.origin[:4] == origins[id][:4]}
-        return told(self._repository, origins, kept, old)
+        return told(self._repository, origins, kept, old, json.loads(self._before.branches) if self._before else {})
 
     def _is_ancestor(self, old: str, new: str) -> bool:
         return bool(new) and self._repository.attempt("merge-base", "--is-ancestor", old, new).returncode == 0

@@ -20,13 +20,15 @@ class Graph(NamedTuple):
     """What the commit graph rests on: `tips` are the sorted ids that refs and HEADs name, joined.
 
     `reflog` is a digest of what the reflogs are, `missing` the sorted ids of objects that
-    a partial clone has left with its remote, joined, `head` the commit that HEAD names.
+    a partial clone has left with its remote, joined, `head` the commit that HEAD names,
+    `branches` those that branches name, as JSON.
     """
 
     tips: bytes
     reflog: bytes
     missing: bytes = b""
     head: str = ""
+    branches: str = "{}"
 
 
 class Placed(NamedTuple):

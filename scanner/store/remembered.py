@@ -254,7 +254,9 @@ class Remembered:
         return [_unpacked(match, self._rules) for (match,) in self._store.rows(query, *self._mine)]
 
     def graph(self) -> Graph | None:
-        rows = self._store.rows("SELECT tips, reflog, missing, head FROM graph WHERE repository = ?", self._repository)
+        rows = self._store.rows(
+            "SELECT tips, reflog, missing, head, branches FROM graph WHERE repository = ?", self._repository
+        )
         return Graph(*rows[0]) if rows else None
 
     def places(self, ids: Collection[str]) -> Mapping[str, Placed]:
@@ -281,7 +283,7 @@ class Remembered:
                 (self._repository, *lasting),
             )
             db.executemany("INSERT OR REPLACE INTO place VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
-            db.execute("INSERT OR REPLACE INTO graph VALUES (?, ?, ?, ?, ?)", (self._repository, *graph))
+            db.execute("INSERT OR REPLACE INTO graph VALUES (?, ?, ?, ?, ?, ?)", (self._repository, *graph))
 
 
 def sort_out(ids: Iterable[bytes], results: Collection[Any], prints: Prints) -> tuple[list[bytes], list[Recalled], list[Any]]:

@@ -170,5 +170,8 @@ _ADVERTISED = (
     ) WITHOUT ROWID""",
 )
 
-MIGRATIONS = (_FIRST, _ADVERTISED)
+# JSON: which commits the branches named. SQLite takes no remark behind an added column.
+_BRANCHES = ("ALTER TABLE graph ADD COLUMN branches TEXT NOT NULL DEFAULT '{}'",)
+
+MIGRATIONS = (_FIRST, _ADVERTISED, _BRANCHES)
 """The n-th leads from version n to n + 1, which `PRAGMA user_version` tells."""

@@ -149,3 +149,21 @@ def test_another_process_that_writes_is_waited_for_and_named(tmp_path: Path, mon
 def test_each_table_says_what_a_row_is(store: Store) -> None:
     for (sql,) in store.rows("SELECT sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"):
         assert "-- A row " in sql.splitlines()[0]
+
+
+def test_a_store_of_an_older_version_becomes_one_of_today(tmp_path: Path) -> None:
+    path = tmp_path / "kept"
+    old = sqlite3.connect(path)
+    for statement in MIGRATIONS[0]:
+        old.execute(statement)
+    old.execute("INSERT INTO fact VALUES ('key', ?)", (b"k" * 32,))
+    (application,) = Store(str(tmp_path / "new")).db.execute("PRAGMA application_id").fetchone()
+    old.execute(f"PRAGMA application_id = {application}")
+    old.execute("PRAGMA user_version = 1")
+    old.commit()
+    old.close()
+    with Store(str(path)) as store:
+        assert store.key == b"k" * 32
+        assert store.rows("PRAGMA user_version") == [(len(MIGRATIONS),)]
+        record(store, "a", report(finding("aa")))
+        assert [one.fingerprint for one in findings(store)] == ["aa"]
