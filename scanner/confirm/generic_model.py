@@ -72,6 +72,9 @@ _NO_SECRET = re.compile(
     rb"|[\w./-]+\.(?:pem|key|crt|json|ya?ml|txt|js|ts|py|go|rb|java|html?|php|xml|conf|cfg|properties|env|pub|cert|p12|jks)\Z"
 )
 """UUIDs, lists of hashes, what is cut off, names of algorithms, addresses, formats, dates, durations, paths."""
+_HASHED = re.compile(rb"(?i)hashed")
+_DIGEST = re.compile(rb"(?i)(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{56}|[0-9a-f]{64}|[0-9a-f]{96}|[0-9a-f]{128})\Z")
+"""What MD5, SHA-1 and SHA-2 give: given to a name that says `hashed`, as in the baseline of detect-secrets, it is no secret."""
 _ELEMENTS = ("element", "entry")
 _CODE = re.compile(
     rb"(?:self|this|cls|super|os|process|env|config|options?|params?|args|props"
@@ -90,6 +93,8 @@ def hopeless(found: Candidate) -> bool:
     if _VARIABLE.match(value) or _TEMPLATE.search(value) or _NO_SECRET.match(value) or len(set(value)) < 3:
         return True
     if found.form in ("header", "scheme") and found.name.lower() == b"basic" and _dummy_login(value):
+        return True
+    if _HASHED.search(found.name) and _DIGEST.match(value):
         return True
     if only_words(value) or b"{{" in found.wrap:
         return True
