@@ -208,7 +208,7 @@ def _ses(source: random.Random, size: str) -> str:
 
 
 def _grafana(source: random.Random, size: str) -> str:
-    from scanner.confirm.structures import grafana_checksum
+    from scanner.confirm.checksums import grafana_checksum
 
     body = f"glsa_{_mixed(ALPHABETS['alnum'], int(size), source)}"
     return f"{body}_{grafana_checksum(body.encode()).decode()}"

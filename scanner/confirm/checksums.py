@@ -1,8 +1,8 @@
 """Tokens that say of themselves whether they are real: a checksum, or a structure that no placeholder has.
 
-Each check takes the token and what stands before it, and returns why it is no credential, or None. A token
-that its check refuses is dropped, so a check stands here only where the provider
-documents how it is computed.
+Each check takes the token and the byte before it, and returns why it is no credential, or None.
+A token that its check refuses is dropped, so a check stands here only where the provider
+documents the form, or publishes the code that makes it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -21,6 +22,8 @@ from scanner.trace import dropped
 
 BASE62 = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 BASE36 = b"0123456789abcdefghijklmnopqrstuvwxyz"
+_JSON = re.compile(rb"eyJ[A-Za-z0-9+/]+")
+_INTERCOM = re.compile(rb"tok:[0-9a-f]{8}_[0-9a-f]{4}_[0-9a-f]{4}_[0-9a-f]{4}_[0-9a-f]{12}:[0-9]+:[0-9]+\Z")
 _LOCATION, _IDENTIFIER, _VERIFICATION, _SIGNATURE, _END = 1, 2, 4, 6, 0
 
 
@@ -153,6 +156,51 @@ def kubernetes(token: bytes, before: bytes = b"") -> str | None:
     return None if named else "its claims name no service account"
 
 
+def grafana_checksum(head: bytes) -> bytes:
+    """Return the eight hexadecimal digits that end a Grafana service account token: CRC-32, lowest byte first.
+
+    It covers the prefix and the 32 characters behind it.
+    Source: https://github.com/grafana/grafana/blob/main/pkg/components/satokengen/tokengen.go.
+
+    >>> grafana_checksum(b"glsa_" + b"0" * 32)
+    b'162149fe'
+    """
+    return zlib.crc32(head).to_bytes(4, "little").hex().encode()
+
+
+def grafana(token: bytes, before: bytes = b"") -> str | None:
+    """The last part is the checksum of the others."""
+    head, _, checksum = token.rpartition(b"_")
+    return None if grafana_checksum(head) == checksum else "its checksum (CRC-32) is wrong"
+
+
+def json_inside(token: bytes, before: bytes = b"") -> str | None:
+    """A part of the token is a JSON object in base64, and the object is whole.
+
+    So it is documented for Sentry (https://docs.sentry.io/security-legal-pii/security/token-formats/) and Mapbox
+    (https://docs.mapbox.com/api/accounts/tokens/#token-format), and so the code of Grafana makes and reads its own
+    (https://github.com/grafana/grafana/blob/main/pkg/components/apikeygen/apikeygen.go).
+
+    >>> json_inside(b"sk." + base64.b64encode(b'{"u":"a"}') + b".x"), json_inside(b"sk.eyJ1xx.x")
+    (None, 'it does not decode to fields')
+    """
+    found = _JSON.search(token)
+    fields = json_of(found.group()) if found else None
+    return None if isinstance(fields, dict) and fields else "it does not decode to fields"
+
+
+def intercom(token: bytes, before: bytes = b"") -> str | None:
+    """The token is base64 of `tok:`, an id and two numbers.
+
+    Source: the example in https://developers.intercom.com/docs/build-an-integration/learn-more/authentication.
+    """
+    try:
+        text = decoded(token)
+    except binascii.Error:
+        text = b""
+    return None if _INTERCOM.match(text) else "it does not decode to tok: and an id"
+
+
 def decoded(text: bytes) -> bytes:
     """Return the bytes of base64 in either alphabet, with or without its padding. Raises `binascii.Error`."""
     plain = text.rstrip(b"=").translate(bytes.maketrans(b"-_", b"+/"))
@@ -187,6 +235,9 @@ CHECKS: dict[str, Check] = {
     "1password-token": Check(one_password, _says("decodes to a service account with its secret key")),
     "supabase-key": Check(supabase, _says("its role is service_role")),
     "kubernetes-token": Check(kubernetes, lambda token: f"of {json_of(token.split(b'.')[1])['sub']}"),
+    "grafana-token": Check(grafana, _says("its checksum is right")),
+    "json-token": Check(json_inside, _says("its fields can be read")),
+    "intercom-token": Check(intercom, _says("decodes to an id")),
 }
 """By the name that a rule's `confirm` gives."""
 

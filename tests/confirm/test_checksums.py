@@ -8,7 +8,7 @@ import zlib
 
 import pytest
 
-from scanner.confirm.checksums import BASE36, BASE62, CHECKS, digits, github, gitlab, macaroon
+from scanner.confirm.checksums import BASE36, BASE62, CHECKS, digits, github, gitlab, grafana_checksum, macaroon
 from scanner.examples import expand
 from scanner.model import RuleSet
 from tests.conftest import Find
@@ -28,9 +28,14 @@ TOKENS = {
 
 def changed(token: str, place: int) -> str:
     """Return the token with another character of the same kind at one place."""
-    old = token[place]
-    new = "7" if old != "7" else "3"
+    place %= len(token)
+    new = "7" if token[place] != "7" else "3"
     return token[:place] + new + token[place + 1 :]
+
+
+def believed(text: str, find: Find) -> list[str]:
+    """Return the rules that know the form of a token; one that judges by the name alone may find what these refuse."""
+    return [match.rule.id for match in find(text) if not match.rule.generic]
 
 
 @pytest.mark.parametrize("rule", TOKENS)
@@ -45,7 +50,7 @@ def test_a_right_checksum_is_found(rule: str, find: Find) -> None:
 @pytest.mark.parametrize("place", [-1, -6, -12])
 def test_one_wrong_character_drops_a_token(rule: str, place: int, find: Find) -> None:
     token = expand(f"token = {TOKENS[rule]}")[8:]
-    assert find(f"token = {changed(token, place)}\n") == []
+    assert believed(f"token = {changed(token, place)}\n", find) == []
 
 
 def test_the_checksum_of_github_is_what_its_announcement_describes() -> None:
@@ -87,6 +92,70 @@ def test_a_macaroon_that_is_cut_off_is_none(size: int) -> None:
 def test_a_macaroon_with_a_field_of_any_length_ends(find: Find) -> None:
     for raw in (b"\2", b"\2\1", b"\2\1\xff\xff\xff\xff\xff\xff\xff\xff", b"\2\1\xff" * 90, b"\2" + b"\0" * 300):
         assert str(macaroon(raw)).startswith("it is no macaroon")
+
+
+def test_a_grafana_token_is_found_by_its_checksum(find: Find) -> None:
+    token = expand("{{grafana:32}}")
+    (match,) = find(f"GRAFANA_TOKEN={token}\n")
+    assert (match.rule.id, match.secret.decode()) == ("grafana-service-account-token", token)
+    assert match.evidence == ("its checksum is right",)
+
+
+@pytest.mark.parametrize("place", [5, 20, 36, 38, 45])
+def test_a_grafana_token_with_one_other_character_is_none(place: int, find: Find) -> None:
+    assert believed(f"GRAFANA_TOKEN={changed(expand('{{grafana:32}}'), place)}\n", find) == []
+
+
+def test_the_checksum_covers_the_prefix_and_stands_with_its_lowest_byte_first() -> None:
+    assert grafana_checksum(b"glsa_" + b"a" * 32) == zlib.crc32(b"glsa_" + b"a" * 32).to_bytes(4, "little").hex().encode()
+
+
+def coded(fields: object, urlsafe: bool = False, padding: bool = True) -> str:
+    raw = json.dumps(fields, separators=(",", ":")).encode()
+    text = (base64.urlsafe_b64encode if urlsafe else base64.b64encode)(raw).decode()
+    return text if padding else text.rstrip("=")
+
+
+ORGANISATION = {"iat": 1700000000.25, "url": "https://sentry.io", "region_url": "https://us.sentry.io", "org": "team7"}
+
+
+def with_fields() -> dict[str, str]:
+    account = {"u": "team7", "a": "ck" + expand("{{lower:23}}")}
+    policy = {"o": "1", "n": "team", "k": expand("{{alnum:24}}"), "m": {"r": "eu"}}
+    return {
+        "sentry-organization-token": f"sntrys_{coded(ORGANISATION)}_{expand('{{secret:43}}')}",
+        "mapbox-secret-token": f"sk.{coded(account, urlsafe=True, padding=False)}.{expand('{{urlsafe:22}}')}",
+        "grafana-cloud-access-token": f"glc_{coded(policy)}",
+        "grafana-api-key": coded({"k": expand("{{alnum:32}}"), "n": "ci", "id": 1}),
+    }
+
+
+@pytest.mark.parametrize("rule", with_fields())
+def test_fields_in_base64_are_read(rule: str, find: Find) -> None:
+    token = with_fields()[rule]
+    assert [(match.rule.id, match.secret.decode()) for match in find(f"TOKEN={token}\n")] == [(rule, token)]
+    assert find(f'TOKEN="{token}"\n')[0].evidence == ("its fields can be read",)
+
+
+@pytest.mark.parametrize("rule", with_fields())
+def test_what_only_looks_like_fields_is_none(rule: str, find: Find) -> None:
+    token = with_fields()[rule]
+    place = token.index("eyJ") + 4
+    assert believed(f"TOKEN={token[:place]}{'x9' * 12}{token[place + 24 :]}\n", find) == []
+
+
+def test_an_intercom_token_decodes_to_an_id(find: Find) -> None:
+    for text, found in (
+        ("tok:{{hex:8}}_{{hex:4}}_{{hex:4}}_{{hex:4}}_{{hex:12}}:1:0", 1),
+        ("tok:{{alnum:8}}-{{alnum:30}}", 0),
+    ):
+        assert len(believed("INTERCOM=" + base64.b64encode(expand(text).encode()).decode() + "\n", find)) == found
+
+
+@pytest.mark.parametrize("name", ["grafana-token", "json-token", "intercom-token"])
+@pytest.mark.parametrize("token", [b"", b"_", b"a_b", b"eyJ", b"sk.eyJ", b"eyJ!", b"\xff" * 9, b"eyJ" + b"W1tb" * 60_000])
+def test_a_check_of_what_is_inside_does_not_stumble_over_nonsense(name: str, token: bytes) -> None:
+    assert CHECKS[name].refusal(token, b"")
 
 
 def test_every_check_is_used_by_a_rule_and_refuses_garbage(rules: RuleSet) -> None:
