@@ -53,6 +53,10 @@ def read(file: str, what: str, error: type[ScanError]) -> bytes:
         raise error(f"{file}: cannot read {what}: {problem.strerror}") from None
 
 
+DEEPEST = 100
+"""Levels of a document. libyaml's loader calls itself for each, and ends the process where the stack does."""
+
+
 def shown(word: str) -> str:
     """Return a word of a file for an error message, cut where it is too long to be one: it may be a secret.
 
@@ -68,13 +72,29 @@ def parse(text: bytes, name: str, error: type[ScanError]) -> Any:
     Raises `error` with `name` and the line when the text is not UTF-8 or not YAML.
     """
     try:
+        if max(map(text.count, (b"[", b"{", b"- ", b"? "))) > DEEPEST and _is_deep(text):
+            raise error(f"{name}: not valid YAML: more than {DEEPEST} levels stand in each other")
         return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader underneath
     except yaml.MarkedYAMLError as problem:
         mark = problem.problem_mark or problem.context_mark
         where = f"{name}:{mark.line + 1}" if mark else name
         raise error(f"{where}: not valid YAML: {problem.problem or problem.context}") from None
     except (yaml.YAMLError, ValueError, RecursionError) as problem:
-        raise error(f"{name}: not valid YAML: {type(problem).__name__}") from None
+        raise error(f"{name}: not valid YAML: {_why(problem)}") from None
+
+
+def _why(problem: Exception) -> str:
+    return "it holds characters that no text has" if isinstance(problem, yaml.reader.ReaderError) else type(problem).__name__
+
+
+def _is_deep(text: bytes) -> bool:
+    """Whether a document has more levels than `DEEPEST`. Events are read without recursion."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            return True
+    return False
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:

@@ -254,6 +254,15 @@ def test_standard_output_is_the_report_alone(clone: Repo, secrets: Secrets) -> N
     assert len(json.loads(result.stdout)["findings"]) == 1
 
 
+def test_a_base_that_is_head_itself_has_all_scanned(clone: Repo, secrets: Secrets) -> None:
+    """The job that compares each branch with the default branch runs on that one, too."""
+    head = clone.git("rev-parse", "HEAD")
+    result = ci(clone, {"CI": "true"}, "--base", head)
+    assert "all of the repository" in result.stderr, result.stderr
+    clone.commit("new.txt", secrets.aws_file())
+    assert ci(clone, {"CI": "true"}, "--base", "HEAD").returncode == 1
+
+
 def test_a_base_that_is_named(clone: Repo, secrets: Secrets) -> None:
     clone.commit("k.txt", secrets.pem())
     for base in ("origin/main", "main~0", clone.git("rev-parse", "HEAD~1")):
@@ -278,7 +287,7 @@ WRONG: dict[str, tuple[dict[str, str], tuple[str, ...], str]] = {
     "an unknown base": ({"CI": "true"}, ("--base", "nope"), "nope: not in it"),
     "a base that is an option": ({"CI": "true"}, ("--base=--output=x",), "is not the name of a commit or branch"),
     "a base and everything": ({"CI": "true"}, ("--base", "main", "--mode", "full"), "give one"),
-    "an empty range": ({"CI": "true"}, ("--base", "HEAD"), "the range is empty: there was no commit to scan"),
+    "an empty range": ({"CI": "true"}, ("--base", "HEAD", "--mode", "range"), "the range is empty: there was no commit"),
     "a commit that is not there": (JENKINS | {"GIT_PREVIOUS_SUCCESSFUL_COMMIT": OLD}, (), f"the commit {NEW} is not in it"),
     "a severity that is none": ({"CI": "true"}, ("--fail-on", "severe"), "argument --fail-on: invalid choice: 'severe'"),
     "secrets": ({"CI": "true"}, ("--show-secrets",), "unrecognized arguments: --show-secrets"),

@@ -263,6 +263,26 @@ def test_what_a_team_leaves_out_is_no_finding_and_is_said(repo: Repo, secrets: S
     assert scan("comments: [gitleaks]\n") == ([1, 2, 3], [".keyleash.yaml leaves out: what comments of gitleaks allow"])
 
 
+def test_a_built_in_rule_that_is_replaced_is_said(repo: Repo, secrets: Secrets) -> None:
+    """A rule of that name which finds nothing switches the other off as `disable` does."""
+    repo.write("rules.yaml", GOOD.replace("acme-badge", "aws-access-key-id"))
+    repo.write("a.txt", f"{secrets.aws_id()}\n")
+    repo.write(".keyleash.yaml", "rules: {files: [rules.yaml]}\n")
+    result = keyleash("scan", "--no-history", repo.path)
+    assert "leaves out: the built-in rules aws-access-key-id, for which it has others" in result.stdout
+
+
+@pytest.mark.parametrize("text", ["[" * 50_000, "- " * 50_000, "{a: " * 50_000, "? " * 50_000], ids=["[", "-", "{", "?"])
+def test_what_is_nested_too_deeply_is_refused(repo: Repo, text: str) -> None:
+    """libyaml overran the stack, and the process ended by a signal."""
+    for name in (".keyleash.yaml", ".keyleash-baseline.yaml", "rules.yaml"):
+        repo.write(name, text)
+        command = ("rules", "check", "rules.yaml") if name == "rules.yaml" else ("scan", "--no-history")
+        result = keyleash(*command, cwd=repo.path)
+        assert (result.returncode, "not valid YAML" in result.stderr) == (2, True), result.stderr[-300:]
+        (repo.path / name).unlink()
+
+
 def test_a_team_s_pattern_that_takes_too_long_is_a_skipped_input(repo: Repo) -> None:
     repo.write("own.yaml", GOOD.replace("[0-9]{12}", "[0-9]{64}").replace("{{digits:12}}", "{{digits:64}}"))
     repo.write(".keyleash.yaml", "rules: {files: [own.yaml]}\nexclude: {secrets: ['^([0-9]|[0-9][0-9])+[!?]']}\n")

@@ -713,9 +713,9 @@ def test_a_file_without_comments_is_accepted_by_its_id(by_git: Path, tmp_path: P
     gate.stage("it's.json", '{"k": "' + TEXTS["a new credential"].split()[2] + '"}')
     said = gate.try_commit().stderr
     assert "keyleash:allow" not in said
-    command = re.search(r"(?m)^     (keyleash baseline update .*)$", said)
+    command = re.search(r"(?m)^     .*?( baseline update .*)$", said)
     assert command
-    run = command[1].replace("keyleash", f"{sys.executable} -P -m scanner", 1)
+    run = f"{sys.executable} -P -m scanner{command[1]}"
     subprocess.run(["sh", "-c", run], cwd=gate.path, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
     result = gate.try_commit()
     assert result.returncode == 0, result.stderr
@@ -727,6 +727,59 @@ def test_the_command_for_an_odd_name_takes_the_file_out(by_git: Path, tmp_path: 
     command = said.partition("Take it out of the commit:  ")[2].partition("\n")[0]
     subprocess.run(["bash", "-c", command], cwd=gate.path, check=True)
     assert gate.git("diff", "--cached", "--name-only") == ""
+
+
+@pytest.mark.parametrize("name", ["new.txt", "deep/new.txt", "deep/-q", ":!new", "a [b]#x.txt"])
+def test_the_commands_of_the_message_work_in_the_folder_of_the_reader(by_git: Path, tmp_path: Path, name: str) -> None:
+    gate = copied(by_git, tmp_path)
+    gate.stage("security/accepted.yaml", "")
+    (gate.path / "security" / "accepted.yaml").unlink()
+    gate.git("rm", "-q", "--cached", "security/accepted.yaml")
+    gate.commit(".keyleash.yaml", "baseline: security/accepted.yaml\n")
+    assert keyleash("baseline", "create", "--reason", "x", cwd=gate.path).returncode == 0
+    gate.git("add", "security")
+    gate.force()
+    (gate.path / "deep").mkdir(exist_ok=True)
+    gate.write(name, '{"k": "' + TEXTS["a new credential"].split()[2] + '"}')
+    gate.git("--literal-pathspecs", "add", "--", name)
+    deep = gate.path / "deep"
+    said = gate.try_git("commit", "-q", "-m", "a change", cwd=deep).stderr
+    accept = re.search(r"(?m)^     (.* baseline update .*)$", said)
+    assert accept
+    subprocess.run(["bash", "-c", accept[1]], cwd=deep, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert sorted(gate.git("-c", "core.quotePath=false", "diff", "--cached", "--name-only").split("\n")) == sorted(
+        [name, "security/accepted.yaml"]
+    )
+    take_out = said.partition("Take it out of the commit:  ")[2].partition("\n")[0]
+    subprocess.run(["bash", "-c", take_out], cwd=deep, check=True)
+    assert gate.git("diff", "--cached", "--name-only") == "security/accepted.yaml"
+
+
+def test_the_command_that_accepts_works_where_only_pre_commit_has_keyleash(by_pre_commit: Path, tmp_path: Path) -> None:
+    gate = copied(by_pre_commit, tmp_path)
+    gate.stage("new.json", '{"k": "' + TEXTS["a new credential"].split()[2] + '"}')
+    git = os.path.dirname(shutil.which("git") or "")
+    result = gate.try_git("commit", "-q", "-m", "a change", PATH=f"{git}{os.pathsep}/usr/bin{os.pathsep}/bin")
+    accept = re.search(r"(?m)^     (.* baseline update .*)$", result.stderr + result.stdout)
+    assert accept
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {"PATH": f"{git}:/usr/bin:/bin"}
+    subprocess.run(["sh", "-c", accept[1]], cwd=gate.path, check=True, env=env)
+    result = gate.try_commit()
+    assert result.returncode == 0, result.stdout
+
+
+def test_a_link_to_what_git_says_takes_nothing_of_it_away(by_git: Path, tmp_path: Path) -> None:
+    """pyproject.toml was read for a configuration, and through /dev/stdin the refs of a push with it."""
+    gate = copied(by_git, tmp_path)
+    gate.stage("new.txt", TEXTS["a new credential"])
+    gate.force()
+    (gate.path / "pyproject.toml").symlink_to("/dev/stdin")
+    result = gate.try_git("push", "-q", "origin", "main")
+    assert result.returncode and "keyleash stopped this push" in result.stderr, result.stderr
+    (gate.path / "pyproject.toml").unlink()
+    os.mkfifo(gate.path / "pyproject.toml")
+    gate.stage("clean.txt", "x\n")
+    assert gate.try_commit().returncode == 0
 
 
 # A git that hangs

@@ -421,6 +421,13 @@ def pre_commit_broken(gate: Gate) -> dict[str, str]:
     return {}
 
 
+def pre_commit_deep(gate: Gate) -> dict[str, str]:
+    """PyYAML's own loader gives up on these, and not with an error of YAML."""
+    pre_commit_for_commits(gate)
+    gate.write(".pre-commit-config.yaml", "[" * 50_000)
+    return {}
+
+
 def pre_commit_gone(gate: Gate) -> dict[str, str]:
     pre_commit_for_commits(gate)
     script = hooks(gate) / "pre-commit"
@@ -487,6 +494,7 @@ STATES: list[tuple[Callable[[Gate], dict[str, str]], int, str]] = [
     (pre_commit_narrowed, 0, "narrows it by 'exclude'"),
     (pre_commit_skipped, 1, "SKIP in this environment has pre-commit leave out keyleash"),
     (pre_commit_broken, 1, "is no configuration of pre-commit"),
+    (pre_commit_deep, 1, "is no configuration of pre-commit"),
     (pre_commit_gone, 1, "is gone, and pre-commit is not on PATH"),
     (configuration_broken, 1, "no    rules: every hook stops with this: "),
     (plain_engine, 0, "on the plain engine, which is slow"),

@@ -60,7 +60,7 @@ def plan(job: Job, repository: Repository, *, mode: str = "auto", fetch: bool = 
     if view.lack and fetch:
         view = _fetched(job, repository, view)
     if not view.lack:
-        return _range(job, repository, view, fetch)
+        return _range(job._replace(certain=job.certain or mode == "range"), repository, view, fetch)
     if view.new and not view.known and job.kind != CHANGE and not repository.is_shallow():
         return _whole(
             job, repository, fetch, f"all of the repository, for {_named(job)}: nothing known is left to compare with"
@@ -72,13 +72,13 @@ def against(repository: Repository, base: str) -> Job:
     """Return the job of comparing HEAD with a revision, or with the branch of `origin` that is called so."""
     remote = f"refs/remotes/origin/{base}"
     known = (remote,) if not _commit(repository, base) and _commit(repository, remote) else (base,)
-    return Job("this service", f"a build against {base}", CHANGE, "HEAD", known)
+    return Job("this service", f"a build against {base}", CHANGE, "HEAD", known, certain=False)
 
 
 def _range(job: Job, repository: Repository, view: _View, fetch: bool) -> Plan:
     commits = int(repository.run("rev-list", "--count", view.new, *(f"^{id}" for id in view.known)))
     short = ", ".join(id[:12] for id in view.known)
-    if commits or job.kind == CHANGE:
+    if commits or (job.kind == CHANGE and job.certain):
         number = "1 commit" if commits == 1 else f"{commits:,} commits"
         return Plan(False, f"{number} of {_named(job)}: {view.new[:12]} without {short}", view.new, view.known, view.tags)
     if not job.certain:

@@ -58,8 +58,10 @@ def _run(options: argparse.Namespace) -> int:
     )
     report = scan(_sources(chosen, repository, rules, options.jobs), rules, key=accepting.key, excluded=settings.excluded())
     whole = chosen.full and not (options.rule or options.exclude_rule)
-    report = accepting.applied(report, known=settings.known(load_builtin()), whole=whole)
-    notes = [settings.says()] if settings.says() else []
+    builtin = load_builtin()
+    report = accepting.applied(report, known=settings.known(builtin), whole=whole)
+    said = settings.says(builtin)
+    notes = [said] if said else []
     if not (chosen.full or chosen.known or chosen.tags):
         notes.append(chosen.why)
     report = report._replace(

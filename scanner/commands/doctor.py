@@ -219,7 +219,7 @@ def _configured(file: str) -> tuple[list[tuple[str, set[str], list[str]]], str]:
                     found.append((hook["id"], _stages(data, hook), _narrowing(data, hook)))
     except OSError as problem:
         return [], f"cannot be read: {problem.strerror}"
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError):
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError, RecursionError):
         return [], "is no configuration of pre-commit; 'pre-commit validate-config' says why"
     return found, ""
 

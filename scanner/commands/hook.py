@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from scanner import baseline, config, gitcommand
 from scanner.errors import UsageError
@@ -18,6 +19,9 @@ from scanner.model import Coverage, Report, Source
 from scanner.pipeline import scan
 from scanner.rules import load_builtin
 from scanner.sources.staged import Range, Staged
+
+if TYPE_CHECKING:
+    from scanner.sinks.hook import Here
 
 NOTHING = """\
 nothing is staged, so there was nothing to scan; 'git add' first, or scan the files as they are:
@@ -38,7 +42,9 @@ def run(options: argparse.Namespace) -> int:
     if not report.clean or report.coverage.notes or report.accepted:
         from scanner.sinks import hook
 
-        hook.write(report, sys.stderr, what, first=what == "commit" and repository.head() is None)
+        place = baseline.place(options.baseline, settings.baseline, None) or baseline.NAME
+        here = _here(repository, what, options, place) if report.blocking else None
+        hook.write(report, sys.stderr, what, here)
     elif what == "run":
         from scanner.sinks.words import verdict
 
@@ -46,6 +52,35 @@ def run(options: argparse.Namespace) -> int:
     elif isinstance(source, Staged) and source.only == frozenset():
         print("pre-commit names no file of this commit: nothing was scanned.")
     return 1 if report.blocking else 2 if report.skipped else 0
+
+
+def _here(repository: Repository, what: str, options: argparse.Namespace, place: str) -> Here:
+    """Return where whoever reads the message stands: git changes to the top, and says in GIT_PREFIX from where."""
+    from scanner.sinks.hook import Here
+
+    top = os.path.realpath(repository.work_tree or ".")
+    prefix = os.environ.get("GIT_PREFIX")
+    reader = os.path.realpath(".") if prefix is None else os.path.join(top, prefix)
+    files = {"--config": options.config, "--baseline": options.baseline}
+    return Here(
+        first=what == "commit" and repository.head() is None,
+        folder=os.path.relpath(reader, top) if reader.rstrip(os.sep) != top else "",
+        command=_command(),
+        options=tuple(word for name, file in files.items() if file for word in (name, os.path.relpath(file, reader))),
+        baseline=os.path.relpath(os.path.join(top, place), top),
+    )
+
+
+def _command() -> tuple[str, ...]:
+    """Return what runs Keyleash in the reader's shell. What pre-commit puts on PATH is there for its hooks alone."""
+    from shutil import which
+
+    own = os.path.dirname(sys.executable)
+    path = [folder for folder in os.get_exec_path() if "PRE_COMMIT" not in os.environ or folder != own]
+    if which("keyleash", path=os.pathsep.join(path)):
+        return ("keyleash",)
+    beside = os.path.join(own, "keyleash")
+    return (beside,) if os.path.isfile(beside) else (sys.executable, "-P", "-m", "scanner")
 
 
 def _without_guesses(report: Report) -> Report:

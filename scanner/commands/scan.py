@@ -105,8 +105,9 @@ def _report(options: argparse.Namespace) -> Report:
                 report = again._replace(coverage=report.coverage)
     report = accepting.applied(report, known=settings.known(load_builtin()), whole=_is_whole(options, targets))
     report = report._replace(fail_on=options.fail_on or settings.threshold("scan"))
-    if settings.says():
-        report = report._replace(coverage=report.coverage.plus(Coverage(notes=(settings.says(),))))
+    said = settings.says(load_builtin())
+    if said:
+        report = report._replace(coverage=report.coverage.plus(Coverage(notes=(said,))))
     if not options.staged:
         report = _looked_at_something(report, options)
     return report

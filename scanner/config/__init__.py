@@ -82,7 +82,7 @@ class Config(NamedTuple):
         """Return the least severity that stops a use: 'hook', 'scan' or 'ci'."""
         return dict(self.block).get(use, LEVELS[0])
 
-    def says(self) -> str:
+    def says(self, builtin: RuleSet) -> str:
         """Return in words what is left out on purpose, for whoever reads a report; nothing when nothing is."""
         policy = self.policy
         kinds = ("secrets", policy.secrets), ("lines", policy.lines)
@@ -90,6 +90,8 @@ class Config(NamedTuple):
         parts += [f"{len(policy.stopwords)} stopword{'s' if len(policy.stopwords) > 1 else ''}"] if policy.stopwords else []
         parts += [f"what comments of {', '.join(policy.comments)} allow"] if policy.comments else []
         parts += [f"the rules {', '.join(self.disable)}"] if self.disable else []
+        replaced = sorted({rule.id for rule in self.own} & {rule.id for rule in builtin.rules})
+        parts += [f"the built-in rules {', '.join(replaced)}, for which it has others"] if replaced else []
         parts += [f"all rules but {', '.join(self.enable)}"] if self.enable else []
         return f"{os.path.basename(self.file)} leaves out: {'; '.join(parts)}" if parts else ""
 
@@ -128,6 +130,8 @@ def candidates(file: str | None, top: str | None) -> list[str]:
 def _is_mentioned(project: str) -> bool:
     """Whether a pyproject.toml can hold a configuration; most do not, and reading TOML takes time."""
     try:
+        if not os.path.isfile(project):  # a link to /dev/stdin would take what git says to a hook
+            return False
         with open(project, "rb") as file:
             return b"keyleash" in file.read(4 * 1024 * 1024)
     except OSError:

@@ -216,10 +216,11 @@ def _name_before(data: bytes, start: int) -> tuple[str, int] | None:
         pass
     if last is None or len(before) - last.start() > NAME_BYTES or any(_forties(before, last.end(), len(before))):
         return None
-    words = regex.search(rb"[A-Za-z0-9_.\- ]*\Z", before[: last.end()])
+    # One word to the left alone: the words before may be the access key id or a password, and this is shown.
+    words = regex.search(rb"[A-Za-z0-9_.\-]*\Z", before[: last.start()])
     rest = regex.match(rb"[A-Za-z0-9_\-]*", before[last.end() :])
-    name = (words.group() if words else b"") + (rest.group() if rest else b"")
-    said = name.strip(b" -.").decode("ascii", "replace")
+    name = (words.group() if words else b"") + last.group() + (rest.group() if rest else b"")
+    said = _id_pattern().sub(lambda found: _short(found.group()).encode(), name).strip(b" -.").decode("utf-8", "replace")
     if _EXACT_NAME.search(before):
         return said, 2
     near = data[max(0, start - 400) : start + 400]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterator
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from scanner.model import Finding, Report, Rule
 from scanner.sinks.escape import visible
@@ -27,15 +27,26 @@ _COMMENTS = {
 }  # fmt: skip
 
 
-def write(report: Report, out: TextIO, what: str, first: bool = False) -> None:
-    """Write the message.
+class Here(NamedTuple):
+    """Where the reader stands, so that the commands shown work there.
 
-    `what` names the thing that was stopped: 'commit', 'message', 'push' or 'run'; `first` says that no commit was made yet.
+    `first`: no commit was made yet; `folder`: the reader's, below the top; `command`: what runs Keyleash in the reader's
+    shell; `options`: what it needs to find the same baseline; `baseline`: that file, from the top.
     """
-    emit(_rows(report, what, first), out)
+
+    first: bool = False
+    folder: str = ""
+    command: tuple[str, ...] = ("keyleash",)
+    options: tuple[str, ...] = ()
+    baseline: str = ".keyleash-baseline.yaml"
 
 
-def _rows(report: Report, what: str, first: bool) -> Iterator[list[Piece]]:
+def write(report: Report, out: TextIO, what: str, here: Here | None = None) -> None:
+    """Write the message; `what` names the thing that was stopped: 'commit', 'message', 'push' or 'run'."""
+    emit(_rows(report, what, here or Here()), out)
+
+
+def _rows(report: Report, what: str, here: Here) -> Iterator[list[Piece]]:
     stopped = "commit" if what == "message" else what
     if report.findings and not report.blocking:
         yield [("bold yellow", f"keyleash lets this {stopped} pass, with what is less severe than '{report.fail_on}':")]
@@ -50,9 +61,9 @@ def _rows(report: Report, what: str, first: bool) -> Iterator[list[Piece]]:
             yield from finding_rows(finding)
         yield []
         yield [("bold", "How to go on")]
-        yield from _way_out(report, what, first)
+        yield from _way_out(report, what, here)
         yield from _revoke(report)
-        yield from _false_alarm(report.blocking[0], what)
+        yield from _false_alarm(report.blocking[0], what, here)
     if report.skipped and not report.blocking:
         yield [("bold yellow", f"keyleash stopped this {stopped}: not everything could be scanned.")]
     yield from skipped_rows(report)
@@ -61,14 +72,14 @@ def _rows(report: Report, what: str, first: bool) -> Iterator[list[Piece]]:
     yield [("dim", " ".join([f"Scanned {covered(report)}.", *asides(report)]))]
 
 
-def _way_out(report: Report, what: str, first: bool) -> Iterator[list[Piece]]:
+def _way_out(report: Report, what: str, here: Here) -> Iterator[list[Piece]]:
     if what == "message":
         yield [("", "  1. Take it out of the message, which git has kept:")]
         yield [("", '     git commit -e -F "$(git rev-parse --git-path COMMIT_EDITMSG)"')]
     elif what == "commit":
         paths = sorted({where.origin.path for finding in report.findings for where in finding.locations if where.origin.path})
-        names = " ".join(map(_quoted, paths[:_NAMES])) + (" …" if len(paths) > _NAMES else "")
-        yield [("", f"  1. Take it out of the commit:  git {'rm --cached' if first else 'restore --staged'} {names}")]
+        names = " ".join(_from(here, path) for path in paths[:_NAMES]) + (" …" if len(paths) > _NAMES else "")
+        yield [("", f"  1. Take it out of the commit:  git {'rm --cached' if here.first else 'restore --staged'} {names}")]
         yield [("", "     Keep the file outside the repository, or name it in .gitignore, and let programs read the value")]
         yield [("", "     from the environment.")]
     elif any(where.origin.commit for finding in report.findings for where in finding.locations):
@@ -84,7 +95,7 @@ def _revoke(report: Report) -> Iterator[list[Piece]]:
         yield [("", f"     {rule.name}: {rule.fix}")]
 
 
-def _false_alarm(finding: Finding, what: str) -> Iterator[list[Piece]]:
+def _false_alarm(finding: Finding, what: str, here: Here) -> Iterator[list[Piece]]:
     where = finding.locations[0]
     allow = f"keyleash:allow {finding.rule.id}, the reason"
     if where.origin.path is None:
@@ -100,8 +111,9 @@ def _false_alarm(finding: Finding, what: str) -> Iterator[list[Piece]]:
         yield [("", "     or accept it by its id, and add the baseline to the commit:")]
     else:
         yield [("", "  3. A false alarm? Accept it by its id, and add the baseline to the commit:")]
-    accept = f"keyleash baseline update {finding.fingerprint[:8]}{' --staged' if what == 'commit' else ''}"
-    yield [("", f"     {accept} --reason 'the reason'; git add .keyleash-baseline.yaml")]
+    words = [*here.command, "baseline", "update", finding.fingerprint[:8], *["--staged"] * (what == "commit"), *here.options]
+    accept = " ".join(map(_quoted, words))
+    yield [("", f"     {accept} --reason 'the reason'; git add {_from(here, here.baseline)}")]
 
 
 def _comment(path: str, text: str) -> str:
@@ -116,9 +128,15 @@ def _comment(path: str, text: str) -> str:
     return " ".join(filter(None, (start, text, end))) if mark else ""
 
 
+def _from(here: Here, path: str) -> str:
+    """Return a path below the top as a word for the shell in the reader's folder, and none that git takes for an option."""
+    name = os.path.relpath(path, here.folder).replace(os.sep, "/") if here.folder else path
+    return _quoted(f"./{name}" if name.startswith(("-", ":")) else name)
+
+
 def _quoted(path: str) -> str:
     """Return a path as a word for the shell, with the bytes that cannot be shown in the form of `$'…'`."""
     if visible(path) == path:
         return shlex.quote(path)
     plain = range(0x20, 0x7F)
-    return "$'" + "".join(chr(b) if b in plain and b not in b"'\\" else f"\\x{b:02x}" for b in os.fsencode(path)) + "'"
+    return "$'" + "".join(chr(b) if b in plain and b not in b"'\\#" else f"\\x{b:02x}" for b in os.fsencode(path)) + "'"

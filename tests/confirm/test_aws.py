@@ -274,6 +274,18 @@ def test_nearly_every_random_secret_is_plausible() -> None:
     assert refused < 40
 
 
+@pytest.mark.parametrize("line", ["ID aws_secret_access_key {}", "aws ID key: {}", "hunter2 PASS secret={}"])
+def test_the_evidence_names_no_credential_that_stands_before_the_name(line: str, find: Find, secrets: Secrets) -> None:
+    id, password = secrets.aws_id(), secrets.password()
+    said = [
+        text
+        for match in find(f"aws {line.replace('ID', id).replace('PASS', password).format(secrets.aws_secret())}\n")
+        for text in match.evidence
+    ]
+    assert said
+    assert not [text for text in said if id in text or password in text]
+
+
 def test_two_profiles_keep_their_own_pairs(find: Find, secrets: Secrets) -> None:
     first, second = (secrets.aws_id(), secrets.aws_secret()), (secrets.aws_id(), secrets.aws_secret())
     text = "".join(

@@ -114,6 +114,26 @@ def test_nothing_hostile_reaches_a_terminal(report: Report, name: str) -> None:
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]", text)
 
 
+COMMANDS = ["::stop-commands::x", " ::error file=y::x", "##[stop-commands]x", "a##vso[task.setvariable variable=PATH]x"]
+
+
+@pytest.mark.parametrize("command", [("scan", "--range", "HEAD~1..HEAD"), ("scan", "--no-history"), ("ci", "--base", "HEAD~1")])
+def test_a_name_is_no_command_to_the_runner_of_a_job(command: tuple[str, ...], repo: Repo, secrets: Secrets) -> None:
+    """GitHub reads `::name::` where a line begins and `##[name]` anywhere, Azure `##vso[name]` anywhere."""
+    repo.commit("a.txt", "clean\n")
+    for name in COMMANDS:
+        repo.write(name, secrets.aws_file())
+    repo.git("--literal-pathspecs", "add", "--", *COMMANDS)
+    result = keyleash("hook", cwd=repo.path)
+    assert "8 credentials" in result.stderr
+    repo.git("commit", "-q", "--no-verify", "-m", "x", "--author", "##vso[build.addbuildtag] <x@example.org>")
+    result = keyleash(*command, cwd=repo.path, env={"CI": "true"})
+    assert result.returncode == 1
+    for line in (result.stderr + keyleash("hook", *COMMANDS, cwd=repo.path).stderr + result.stdout).splitlines():
+        assert not line.lstrip().startswith("::"), line
+        assert not re.search(r"##[A-Za-z]*\[", line), line
+
+
 def secret_parts(rules: RuleSet) -> dict[str, list[str]]:
     """Every example's text by rule, cut into the runs that could be (part of) a secret."""
     return {
