@@ -90,6 +90,10 @@ class Policy(NamedTuple):
 NO_POLICY = Policy()
 
 
+REFUSED = "refused"
+"""The confidence of what has a credential's form and fails its check: no finding, and nothing for a generic rule either."""
+
+
 class RuleSet(NamedTuple):
     """Rules in a fixed order, what a team says beside them, and a digest that changes whenever a result could."""
 

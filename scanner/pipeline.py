@@ -14,7 +14,21 @@ from scanner.decode import chunks, holds_members, needs_whole
 from scanner.engine import Anchors, Engine, open_engine
 from scanner.filters import reason_to_drop
 from scanner.group import DEFAULT_KEY, Groups, Recalled, location, ordered
-from scanner.model import LEVELS, Blob, Chunk, Coverage, Finding, Location, Match, Origin, Report, RuleSet, Skipped, Source
+from scanner.model import (
+    LEVELS,
+    REFUSED,
+    Blob,
+    Chunk,
+    Coverage,
+    Finding,
+    Location,
+    Match,
+    Origin,
+    Report,
+    RuleSet,
+    Skipped,
+    Source,
+)
 from scanner.rules import load_builtin
 
 _KNOWN = "is the business of the text around, where the rule has looked already"
@@ -178,6 +192,8 @@ def _matches(blob: Blob, engine: Engine, rules: RuleSet, anchors: Anchors | None
                 trace.dropped(rule, places[0], places[-1], "took too long, and so is skipped")
                 yield Skipped(_name(blob), f"rule '{rule.id}' took too long on this text", _unplaced(blob))
         for match in _specific_first(believed):
+            if match.confidence == REFUSED:
+                continue
             try:
                 reason = reason_to_drop(match, chunk, rules.policy)
             except TimeoutError:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from scanner.confirm.pattern import LOW_ENTROPY, search
 from scanner.confirm.text import entropy
-from scanner.model import Match, Rule
+from scanner.model import REFUSED, Match, Rule
 from scanner.trace import dropped
 
 BASE62 = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -243,7 +243,7 @@ CHECKS: dict[str, Check] = {
 
 
 def confirm(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator[Match]:
-    """Yield each match of the rule's pattern that its check does not refuse."""
+    """Yield each match of the rule's pattern; one that its check refuses with the confidence `REFUSED`."""
     check = CHECKS[rule.confirm]
     for match in search(rule.pattern, data, ends, rule.reach):
         secret, start = match.group("secret"), match.start("secret")
@@ -251,5 +251,6 @@ def confirm(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator[Match]:
         reason = LOW_ENTROPY if low else check.refusal(secret, data[max(0, start - 1) : start])
         if reason:
             dropped(rule, *match.span("secret"), reason)
+            yield Match(rule, *match.span("secret"), secret, (), REFUSED, rule.severity)
             continue
         yield Match(rule, *match.span("secret"), secret, (check.evidence(secret),), rule.confidence, rule.severity)
