@@ -20,7 +20,7 @@ from scanner.rules import ruleset_of
 _SIZE = 1_000_000
 """Bytes of the text on which the engine's time is taken: some milliseconds a run."""
 
-_RUNS = 15
+_RUNS = 7
 _COSTLY = 1.1
 _WORDS = ("def", "return", "self.", "const", "import", "None", "null", "value", "name", "type", "id", "key", "path", "error",
           "data", "config", "token", "user", "url", "#", "//", "if", "for", "in", "0", "1", "x", "i")  # fmt: skip

@@ -269,7 +269,7 @@ def test_killed_at_any_moment_and_resumed_it_ends_the_same(tmp_path: Path) -> No
     killed = 0
     for attempt in range(2):
         folder = tmp_path / _made(tmp_path, f"kill{attempt}")
-        for turn in range(10):
+        for turn in range(4):
             process = subprocess.Popen(command(folder, targets), env=surroundings(), stdout=-3, stderr=-3)
             time.sleep(source.uniform(0.15, 0.8) * long)
             victims = [process.pid] if turn % 2 else children(process.pid)
@@ -279,7 +279,7 @@ def test_killed_at_any_moment_and_resumed_it_ends_the_same(tmp_path: Path) -> No
             process.wait()
         assert audit(folder, targets).returncode == 1
         assert rows(folder) == expected
-    assert killed >= 10
+    assert killed >= 4
 
 
 def _kill(pid: int) -> bool:
