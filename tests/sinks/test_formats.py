@@ -157,12 +157,12 @@ def test_no_secret_of_any_example_is_written_unless_asked(rules: RuleSet, tmp_pa
     out = io.StringIO()
     hook.write(plain, out, "commit")
     texts |= {"hook": out.getvalue(), "repr": repr(plain), "str": str(plain.findings), "repr shown": repr(shown)}
-    patterns = "\n".join(rule.pattern for rule in rules.rules)  # what all tokens of a kind begin with is no secret
+    said = repr(rules)  # what all tokens of a kind begin with stands in the rules themselves, and is no secret
     for name, text in texts.items():
         for secret in secrets:
             assert secret
             for part in {secret, *re.findall(r"[A-Za-z0-9+/]{12,}", secret)}:
-                if part not in patterns and (not part.isupper() or len(part) > 20 or part.startswith(("AKIA", "ASIA"))):
+                if part not in said and (not part.isupper() or len(part) > 20 or part.startswith(("AKIA", "ASIA"))):
                     assert part not in text, (name, part[:4])
     asked = written(shown, "json")
     assert all(json.dumps(secret, ensure_ascii=False)[1:9] in asked for secret in secrets if secret and secret.isascii())
