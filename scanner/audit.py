@@ -8,45 +8,45 @@ remembered task by task. A process that dies costs the task it had, which is tri
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from scanner import gitcommand
-from scanner.advert import advertised
-from scanner.clones import Cache, CloneError
+from scanner.clones import Cache
 from scanner.crew import Crew, ready
 from scanner.errors import ScanError
-from scanner.model import Coverage, Report, RuleSet, Skipped
-from scanner.pipeline import Sight, scan, sight
-from scanner.sources.fasthistory import FastHistory
-from scanner.sources.organisation import Remote, credentials_for
+from scanner.model import Coverage, RuleSet, Skipped
+from scanner.order import Order
+from scanner.sources.organisation import Remote
 from scanner.sources.processes import Lost
 from scanner.store import Store
-from scanner.store.carried import Carried, Learned, Snapshot
-from scanner.store.remembered import Remembered
-from scanner.store.results import record, record_failure
+from scanner.visit import Fetched, Outcome, examine, fetch
+
+if TYPE_CHECKING:
+    from scanner.pipeline import Sight
+    from scanner.store.carried import Snapshot
+    from scanner.store.remembered import Remembered
 
 BIG = 32 * 1024 * 1024
 """Bytes of packs from which on all processes look at one repository together."""
-
-SAMPLE = 4096
-"""How many ids are asked for in other repositories."""
 
 _TRIES = 2
 _NOTHING = Coverage()
 
 
 class Settings(NamedTuple):
-    """`fetchers` and `jobs` are the numbers of processes that fetch and that scan."""
+    """`fetchers` and `jobs` are the numbers of processes that fetch and that scan; `exclude` is what `excluded` tests for."""
 
     rules: RuleSet
     cache: Cache
     fetchers: int = 4
     jobs: int = 1
     excluded: Callable[[str], bool] | None = None
+    exclude: tuple[str, ...] = ()
 
 
 class Watch(Protocol):
@@ -78,90 +78,6 @@ class Tally:
         self.covered = self.covered.plus(covered._replace(notes=()))
 
 
-class Fetched(NamedTuple):
-    """What came of a fetch: the folder of the mirror, what its server told of its refs, its bytes, and ids to know kin by.
-
-    Without a folder nothing changed since `digest` was told before, or there is a `problem`.
-    """
-
-    path: str | None
-    digest: bytes | None = None
-    size: int = 0
-    sample: frozenset[bytes] = frozenset()
-    problem: str = ""
-    gone: bool = False
-    said: tuple[str, ...] = ()
-
-
-class Outcome(NamedTuple):
-    """What came of a scan in another process. The rules of the report are left out."""
-
-    report: Report | None
-    learned: Learned | None
-    problem: str = ""
-
-
-def fetch(cache: Cache, remote: Remote, known: bytes | None) -> Fetched:
-    """Bring the mirror of a repository up to date, unless its server tells what it told when all was scanned."""
-    said: list[str] = []
-    try:
-        if remote.local:
-            return Fetched(remote.name, None, packed(remote.name))
-        credentials = credentials_for(remote.name)
-        digest = advertised(remote.name, credentials, min(30.0, cache.timeout))
-        if digest is not None and digest == known:
-            return Fetched(None, digest)
-        path = cache.fetch(remote.name, credentials, said.append)
-    except CloneError as problem:
-        return Fetched(None, problem=str(problem), gone=problem.gone, said=tuple(said))
-    except OSError as problem:
-        return Fetched(None, problem=f"its clone could not be written: {problem.strerror}", said=tuple(said))
-    return Fetched(path, digest, packed(path), _sample(path), said=tuple(said))
-
-
-def examine(path: str, snapshot: Snapshot, sees: Sight, excluded: Callable[[str], bool] | None) -> Outcome:
-    """Scan a repository with what a store knows of it; errors are part of the outcome."""
-    try:
-        repository = gitcommand.find(path)
-        if repository is None:
-            return Outcome(None, None, "there is no repository any more")
-        memory = Carried(snapshot)
-        source = FastHistory(repository, lambda: sees, 1, memory=memory)
-        report = scan([source], sees.rules, engine=sees.engine, key=snapshot.key, excluded=excluded)
-    except (ScanError, OSError) as problem:
-        return Outcome(None, None, str(problem))
-    return Outcome(report._replace(rules=RuleSet((), sees.rules.digest)), memory.learned())
-
-
-def packed(path: str) -> int:
-    """Return the bytes of a repository's packs."""
-    total = 0
-    for folder in (os.path.join(path, "objects", "pack"), os.path.join(path, ".git", "objects", "pack")):
-        try:
-            with os.scandir(folder) as entries:
-                total += sum(entry.stat().st_size for entry in entries if entry.name.endswith(".pack"))
-        except OSError:
-            continue
-    return total
-
-
-def _sample(path: str) -> frozenset[bytes]:
-    """Return ids of a mirror by which repositories that share objects are found: those that begin with a zero byte."""
-    from scanner.sources.packs import Corrupt, Index, pack_names
-
-    ids: list[bytes] = []
-    for name in pack_names(os.path.join(path, "objects"), 20):
-        try:
-            index = Index(name)
-        except Corrupt:
-            continue
-        number = 0
-        while number < index.count and len(ids) < SAMPLE and not (id := index.id(number))[0]:
-            ids.append(id)
-            number += 1
-    return frozenset(ids)
-
-
 @dataclass(frozen=True)
 class _FetchStart:
     cache: Cache
@@ -175,6 +91,8 @@ class _ScanStart:
     settings: Settings
 
     def __call__(self) -> Callable[[Any], Outcome]:
+        from scanner.pipeline import sight
+
         sees = sight(self.settings.rules)()
         return lambda task: examine(task[0], task[1], sees, self.settings.excluded)
 
@@ -187,33 +105,44 @@ class Audit:
         self._settings = settings
         self._watch = watch
         self._ruleset = store.ruleset(settings.rules)
-        self._sight = sight(settings.rules)
+        self._excludes = hashlib.sha256(repr(settings.exclude).encode()).digest()
         self._tries: dict[tuple[str, str], int] = {}
         self._fetched: dict[str, Fetched] = {}  # in work or waiting for it
         self._ready: deque[Remote] = deque()
         self._big: deque[Remote] = deque()
         self._scanning: dict[str, frozenset[bytes]] = {}  # ids of what is being scanned, by which forks are known
         self._remotes: dict[str, Remote] = {}
+        self._begun: set[str] = set()  # what is being fetched or scanned, or waits for that
+        self._order = Order(())
         self.tally = Tally()
+
+    @cached_property
+    def _sight(self) -> Callable[[], Sight]:
+        from scanner.pipeline import sight
+
+        return sight(self._settings.rules)
 
     def run(self, remotes: Sequence[Remote]) -> Tally:
         """Audit the repositories, those that are big by their host's word first."""
         self._remotes = {remote.name: remote for remote in remotes}
-        order = deque(sorted(self._remotes.values(), key=lambda one: -one.size))
+        order = self._order = Order(self._remotes.values())
         window = self._settings.fetchers + 4 * self._settings.jobs
         with Crew(_FetchStart(self._settings.cache), self._settings.fetchers) as fetchers, \
              Crew(_ScanStart(self._settings), self._settings.jobs) as scanners:  # fmt: skip
             while order or self._ready or self._big or fetchers.pending or scanners.pending:
                 while order and fetchers.pending + len(self._fetched) < window:
-                    remote = order.popleft()
-                    self._watch.begin(remote.name)
-                    fetchers.submit(remote.name, (remote, self._known(remote)))
+                    self._begin(order.take(), fetchers)
                 if self._big and not scanners.pending:
                     self._together(self._big.popleft())
                 elif self._big or not self._hand_over(scanners):
                     for crew, key, result in ready([fetchers, scanners]):
                         self._take(crew is fetchers, key, result, fetchers)
         return self.tally
+
+    def _begin(self, remote: Remote, fetchers: Crew) -> None:
+        self._begun.add(remote.name)
+        self._watch.begin(remote.name)
+        fetchers.submit(remote.name, (remote, self.known(remote), self._order.kin(remote)))
 
     def _take(self, was_fetch: bool, name: Any, result: Any, fetchers: Crew) -> None:
         remote = self._remotes[name]
@@ -237,7 +166,7 @@ class Audit:
             return
         self._watch.say(f"{remote.name}: {lost.reason}; trying again")
         if was_fetch:
-            fetchers.submit(remote.name, (remote, self._known(remote)))
+            self._begin(remote, fetchers)
         else:
             self._ready.append(remote)
 
@@ -245,8 +174,7 @@ class Audit:
         for line in fetched.said:
             self._watch.say(line)
         if fetched.problem:
-            if not (remote.optional and fetched.gone):
-                self.failed(remote, fetched.problem, gone=fetched.gone)
+            self.not_fetched(remote, fetched)
         elif fetched.path is None:
             self.unchanged(remote)
         else:
@@ -260,20 +188,31 @@ class Audit:
         """Give the next repository to the processes that scan, if one is free and none has a fork of it in work."""
         if scanners.pending > self._settings.jobs:
             return False
+        if self._ready:
+            import scanner.sources.fasthistory  # noqa: F401 - here, so that the processes that are forked have it
         for remote in self._ready:
             fetched = self._fetched[remote.name]
             if all(fetched.sample.isdisjoint(sample) for sample in self._scanning.values()):
                 self._ready.remove(remote)
                 self._scanning[remote.name] = fetched.sample
-                scanners.submit(remote.name, (fetched.path, self.memory(remote).snapshot(fetched.sample)))
+                scanners.submit(remote.name, (fetched.path, self.snapshot(remote, fetched.sample)))
                 return True
         return False
 
     def memory(self, remote: Remote) -> Remembered:
+        from scanner.store.remembered import Remembered
+
         return Remembered(self._store, remote.name, self._settings.rules, shared=not remote.local)
+
+    def snapshot(self, remote: Remote, sample: Iterable[bytes] = ()) -> Snapshot:
+        return self.memory(remote).snapshot(sample, self._order.kin(remote))
 
     def _together(self, remote: Remote) -> None:
         """Scan a big repository with all processes; what is found is stored as it comes."""
+        from scanner import gitcommand
+        from scanner.pipeline import scan
+        from scanner.sources.fasthistory import FastHistory
+
         path = self._fetched[remote.name].path or ""
         try:
             repository = gitcommand.find(path)
@@ -292,38 +231,61 @@ class Audit:
         if outcome.report is None:
             self.failed(remote, outcome.problem)
             return
+        from scanner.store.results import record
+
         report = outcome.report._replace(rules=self._settings.rules)
         with self._store.writing():
             if outcome.learned:
                 self.memory(remote).learn(outcome.learned)
             record(self._store, remote.name, report, remote.facts)
-            self._store.advertise(remote.name, self._ruleset, None if report.skipped else digest)
+            settled = not self.memory(remote).pending()
+            self._store.advertise(remote.name, self._ruleset, digest + self._excludes if digest and settled else None)
         state = "incomplete" if report.skipped else "complete"
         self.tally.add(remote.name, state, report.coverage, report.skipped)
         self._watch.done(remote.name, state, len(report.findings), report.coverage)
         self._release(remote)
 
     def unchanged(self, remote: Remote) -> None:
-        self.tally.add(remote.name, "unchanged")
-        self._watch.done(remote.name, "unchanged", 0, Coverage())
+        """Note that a repository holds what it held when all that can be scanned of it was."""
+        from scanner.store.results import record_unchanged, skipped
+
+        state = record_unchanged(self._store, remote.name, remote.facts)
+        self.tally.add(remote.name, state, skipped=skipped(self._store, remote.name))
+        self._watch.done(remote.name, state, 0, Coverage())
+        self._release(remote)
+
+    def not_fetched(self, remote: Remote, fetched: Fetched) -> None:
+        """Note that a repository could not be fetched; a wiki that was never begun is none."""
+        if remote.optional and fetched.gone:
+            self._store.forget(remote.name)
+            self._release(remote)
+        else:
+            self.failed(remote, fetched.problem, gone=fetched.gone)
 
     def failed(self, remote: Remote, reason: str, gone: bool = False) -> None:
         """Note a repository that was not scanned; it counts as skipped."""
+        from scanner.store.results import record_failure
+
         state = "gone" if gone else "failed"
         record_failure(self._store, remote.name, state, reason, remote.facts)
         self.tally.add(remote.name, state, skipped=[Skipped(remote.name, reason)])
         self._watch.done(remote.name, state, 0, Coverage())
         self._release(remote)
 
-    def _known(self, remote: Remote) -> bytes | None:
-        return None if remote.local else self._store.advertised(remote.name, self._ruleset)
+    def known(self, remote: Remote) -> bytes | None:
+        """Return the digest of what there was when all that can be was scanned, with the paths excluded that are so now."""
+        told = self._store.advertised(remote.name, self._ruleset)
+        return told.removesuffix(self._excludes) if told and told.endswith(self._excludes) else None
 
     def _release(self, remote: Remote) -> None:
-        """Let a mirror make room for others."""
+        """Let a mirror make room for others, and forks follow."""
+        self._order.done(remote)
+        self._begun.discard(remote.name)
         fetched = self._fetched.pop(remote.name, None)
         if fetched and not remote.local:
-            held = {one.path for one in self._fetched.values()}
-            self._settings.cache.evict(lambda path: path in held, fetched.path)
+            cache = self._settings.cache
+            held = {cache.path(name) for name in self._begun}
+            cache.evict(lambda path: path in held, fetched.path)
 
 
 def _place(problem: BaseException) -> str:

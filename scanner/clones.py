@@ -4,6 +4,9 @@ What is cloned is hostile: a mirror has no work tree, no hook and no template, i
 submodules are not fetched, and git speaks one transport with the host that was named and
 no other. A token reaches git through an environment variable that a credential helper for
 that host alone reads: never a command line, a configuration or a log.
+
+The mirror of a fork borrows the objects of the mirror that it is a fork of, by git's own
+`alternates`, so that only what is its own is fetched. What lends stays as long as what borrows.
 """
 
 from __future__ import annotations
@@ -15,7 +18,8 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -30,8 +34,10 @@ ATTEMPTS = 3
 _PAUSE = 2.0
 _SLOW = 60  # seconds in which nothing comes, after which a server is given up
 _MANY_PACKS = 50  # a mirror with more is repacked
+_MANY_REFS = 500  # so many files of one ref each are made one file
 _TOKEN = "KEYLEASH_GIT_TOKEN"  # noqa: S105 - the name of the variable
 _HELPER = f"""!f() {{ test "$1" = get && echo "username=$KEYLEASH_GIT_USER" && echo "password=${_TOKEN}"; }}; f"""
+_ALTERNATES = os.path.join("objects", "info", "alternates")
 _GONE = re.compile(r"not found|does not exist|does not appear to be a git repository|\b404\b|\b410\b", re.IGNORECASE)
 
 
@@ -74,13 +80,22 @@ class Cache:
             self.folder, f"{name}-{hashlib.sha256(url.encode('utf-8', 'surrogateescape')).hexdigest()[:16]}.git"
         )
 
-    def fetch(self, url: str, credentials: Credentials | None = None, say: Callable[[str], None] = lambda line: None) -> str:
-        """Make or update the mirror of a URL and return its folder. Raises `CloneError`; `say` hears of what is tried again."""
+    def fetch(
+        self, url: str, credentials: Credentials | None = None, say: Callable[[str], None] = lambda line: None,
+        kin: Sequence[str] = (),
+    ) -> str:  # fmt: skip
+        """Make or update the mirror of a URL and return its folder. Raises `CloneError`; `say` hears of what is tried again.
+
+        A new one borrows from the first of the URLs in `kin` that has a mirror of its own.
+        """
         path = self.path(url)
         for attempt in range(ATTEMPTS):
             try:
                 with self.held(url) as lock:
-                    _begin(path)
+                    if not _usable(path):
+                        shutil.rmtree(path, ignore_errors=True)
+                        _run("init", "--quiet", "--bare", "--template=", path)
+                        self._borrow(path, [one for one in kin if one != url])
                     self._git(path, url, credentials, lock)
                     _tidy(path)
                     os.utime(path)
@@ -108,12 +123,26 @@ class Cache:
             said = _without(reason(complaint), credentials)
             raise CloneError(f"git fetch failed: {said}", gone=bool(_GONE.search(said)))
 
+    def _borrow(self, path: str, kin: Sequence[str]) -> None:
+        """Have a new mirror borrow from the first that is there; nobody may fetch into that or remove it meanwhile."""
+        for lender in map(self.path, kin):
+            if not os.path.isdir(lender):
+                continue
+            with _locked(lender):
+                if _is_mirror(lender) and not borrowed(lender):
+                    os.makedirs(os.path.join(path, "objects", "info"), exist_ok=True)
+                    with open(os.path.join(path, _ALTERNATES), "w", encoding="utf-8", newline="\n") as file:
+                        file.write(f"../../{os.path.basename(lender)}/objects\n")
+                    refs = os.path.join(lender, "packed-refs")
+                    if os.path.isfile(refs):  # most are a fork's too; a fetch takes away the others and is soon done with these
+                        shutil.copyfile(refs, os.path.join(path, "packed-refs"))
+                    return
+
     @contextmanager
     def held(self, url: str) -> Iterator[int]:
         """Keep other processes from changing or evicting a mirror meanwhile; give the lock, an open file."""
-        with open(self.path(url) + ".lock", "w") as file:
-            _lock(file.fileno(), wait=True)
-            yield file.fileno()
+        with _locked(self.path(url)) as lock:
+            yield lock
 
     def evict(self, keep: Callable[[str], bool] = lambda path: False, used: str | None = None) -> list[str]:
         """Remove mirrors, the one used longest ago first, until the rest fits; return what was removed.
@@ -129,12 +158,17 @@ class Cache:
         if used:
             self._sizes.pop(used, None)
             self._sizes[used] = _size(used)
-        total, removed = sum(self._sizes.values()), []
-        for path in list(self._sizes):
-            if total <= self.size:
+        total, tried, removed = sum(self._sizes.values()), set[str](), list[str]()
+        lends = Counter(map(borrowed, self._mirrors())) if total > self.size else Counter()
+        while total > self.size:
+            path = next((one for one in self._sizes if one not in tried and not lends[one] and not keep(one)), None)
+            if path is None:
                 break
-            if not keep(path) and _remove(path):
+            tried.add(path)
+            lender = borrowed(path)
+            if _remove(path):
                 total -= self._sizes.pop(path)
+                lends[lender] -= 1
                 removed.append(path)
         return removed
 
@@ -143,26 +177,43 @@ class Cache:
             return [entry.path for entry in entries if entry.name.endswith(".git") and entry.is_dir(follow_symlinks=False)]
 
 
-def _begin(path: str) -> None:
-    """Make an empty mirror where there is none, or one that was broken off."""
-    if os.path.isfile(os.path.join(path, "HEAD")) and os.path.isdir(os.path.join(path, "objects")):
-        packs = os.path.join(path, "objects", "pack")
-        for name in os.listdir(packs) if os.path.isdir(packs) else ():
-            if name.startswith("tmp_"):  # what a killed fetch left
-                os.unlink(os.path.join(packs, name))
-        for folder, _, names in os.walk(path):
-            for name in names:
-                if name.endswith(".lock"):
-                    os.unlink(os.path.join(folder, name))
-        return
-    shutil.rmtree(path, ignore_errors=True)
-    _run("init", "--quiet", "--bare", "--template=", path)
+def borrowed(path: str) -> str | None:
+    """Return the mirror that another one borrows from, there or not; None for one that has all of its objects itself."""
+    try:
+        with open(os.path.join(path, _ALTERNATES), encoding="utf-8") as file:
+            line = file.readline().rstrip("\n")
+    except (OSError, UnicodeDecodeError):
+        return None
+    return os.path.dirname(os.path.normpath(os.path.join(path, "objects", line)))
+
+
+def _is_mirror(path: str) -> bool:
+    return os.path.isfile(os.path.join(path, "HEAD")) and os.path.isdir(os.path.join(path, "objects"))
+
+
+def _usable(path: str) -> bool:
+    """Whether there is a mirror to fetch into. What a killed fetch left in it is taken away."""
+    lender = borrowed(path)
+    if not _is_mirror(path) or (lender and not _is_mirror(lender)):
+        return False
+    packs = os.path.join(path, "objects", "pack")
+    for name in os.listdir(packs) if os.path.isdir(packs) else ():
+        if name.startswith("tmp_"):
+            os.unlink(os.path.join(packs, name))
+    for folder, _, names in os.walk(path):
+        for name in names:
+            if name.endswith(".lock"):
+                os.unlink(os.path.join(folder, name))
+    return True
 
 
 def _tidy(path: str) -> None:
+    """Keep a mirror such that git is quick in it."""
+    if sum(len(names) for _, _, names in os.walk(os.path.join(path, "refs"))) > _MANY_REFS:
+        _run("-C", path, "pack-refs", "--all")
     packs = os.path.join(path, "objects", "pack")
     if os.path.isdir(packs) and sum(name.endswith(".pack") for name in os.listdir(packs)) > _MANY_PACKS:
-        _run("-C", path, "repack", "-a", "-d", "-k", "--quiet")  # -k: what no ref leads to any more stays
+        _run("-C", path, "repack", "-a", "-d", "-k", "-l", "--quiet")  # -k: what no ref leads to any more stays
 
 
 def _run(*arguments: str) -> None:
@@ -234,6 +285,13 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def _without(text: str, credentials: Credentials | None) -> str:
     return text.replace(credentials.token, "***") if credentials and credentials.token else text
+
+
+@contextmanager
+def _locked(path: str) -> Iterator[int]:
+    with open(path + ".lock", "w") as file:
+        _lock(file.fileno(), wait=True)
+        yield file.fileno()
 
 
 def _lock(handle: int, *, wait: bool) -> bool:

@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
-from scanner.audit import Audit, Fetched, Outcome, Settings, Watch, examine, fetch
+from scanner.audit import Audit, Settings, Watch
 from scanner.clones import Cache
 from scanner.errors import ScanError, UsageError
 from scanner.model import RuleSet
+from scanner.order import Order
 from scanner.pipeline import sight
 from scanner.rules import load_builtin
 from scanner.sources.organisation import Remote
 from scanner.store import Store
 from scanner.store.carried import Snapshot
+from scanner.visit import Fetched, Outcome, examine, fetch
 
 AHEAD = 3
 """Tasks that are given out for each thread of the cluster."""
@@ -42,7 +44,9 @@ class Job(NamedTuple):
     digest: str
     folder: str
     size: int | None
+    timeout: float
     excluded: Callable[[str], bool] | None
+    kin: tuple[str, ...] = ()
 
 
 _kept = threading.local()  # a thread of a worker looks at many repositories under one set of rules
@@ -54,13 +58,14 @@ def work(job: Job) -> tuple[Fetched, Outcome | None]:
     if rules.digest != job.digest:
         return Fetched(None, problem="the worker has another version of Keyleash than the client; install the same"), None
     try:
-        cache = Cache(job.folder, job.size)
+        cache = Cache(job.folder, job.size, timeout=job.timeout)
         if getattr(_kept, "digest", "") != job.digest:
             _kept.sight, _kept.digest = sight(rules)(), job.digest
-        fetched = fetch(cache, job.remote, job.known)
+        fetched = fetch(cache, job.remote, job.known, job.kin)
         if fetched.path is None:
             return fetched, None
-        outcome = examine(fetched.path, job.snapshot, _kept.sight, job.excluded)
+        with nullcontext() if job.remote.local else cache.held(job.remote.name):  # another worker here may want room
+            outcome = examine(fetched.path, job.snapshot, _kept.sight, job.excluded)
         cache.evict(lambda path: path == fetched.path, fetched.path)
     except ScanError as problem:
         return Fetched(None, problem=str(problem)), None
@@ -97,11 +102,11 @@ class Distributed(Audit):
 
     def _round(self, left: dict[str, Remote]) -> None:
         """Give out what is left, a few tasks a thread at a time, and take off what is done."""
-        waiting = deque(left.values())
+        self._order = waiting = Order(left.values())
         futures: dict[Any, Remote] = {}
         while waiting or futures:
             while waiting and len(futures) < AHEAD * self._threads():
-                remote = waiting.popleft()
+                remote = waiting.take()
                 futures[self._submit(remote)] = remote
             done = [future for future in futures if future.done()]
             for future in done:
@@ -119,10 +124,8 @@ class Distributed(Audit):
     def _submit(self, remote: Remote) -> Any:
         self._watch.begin(remote.name)
         settings = self._settings
-        memory = self.memory(remote)
-        snapshot = memory.snapshot(kin=memory.namesakes() if remote.facts.get("fork") else ())
-        job = Job(remote, self._known(remote), snapshot, self._rules, settings.rules.digest, settings.cache.folder,
-                  settings.cache.size, settings.excluded)  # fmt: skip
+        job = Job(remote, self.known(remote), self.snapshot(remote), self._rules, settings.rules.digest, settings.cache.folder,
+                  settings.cache.size, settings.cache.timeout, settings.excluded, self._order.kin(remote))  # fmt: skip
         assert self._client is not None
         return self._client.submit(work, job, pure=False, priority=remote.size, retries=0)
 
@@ -145,10 +148,7 @@ class Distributed(Audit):
         for line in fetched.said:
             self._watch.say(line)
         if fetched.problem:
-            if remote.optional and fetched.gone:
-                self._store.forget(remote.name)
-            else:
-                self.failed(remote, fetched.problem, gone=fetched.gone)
+            self.not_fetched(remote, fetched)
         elif outcome is None:
             self.unchanged(remote)
         else:

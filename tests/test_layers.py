@@ -12,8 +12,8 @@ from tests.conftest import ROOT
 ORDER = [
     "errors", "model", "trace", "cache", "yamlfile", "assigned", "named", "rules", "edges", "gitcommand", "clones",
     "advert", "sources", "decode", "engine", "confirm", "filters", "group", "pairs", "owners", "pipeline", "explain",
-    "store", "crew", "config", "baseline", "sinks", "overview", "remedy", "examples", "ci", "audit", "cluster", "options",
-    "commands", "cli", "__main__",
+    "store", "crew", "config", "baseline", "sinks", "overview", "remedy", "examples", "ci", "standing", "order", "visit",
+    "audit", "cluster", "options", "commands", "cli", "__main__",
 ]  # fmt: skip
 
 

@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
     with Store(options.store or default_store()) as store, watching(sys.stderr, options) as watch:
         remotes, unlisted = _listed(options, watch.say)
         watch.total(len(remotes))
-        work = Settings(rules, clones, options.fetch_jobs, options.jobs, excluded)
+        work = Settings(rules, clones, options.fetch_jobs, options.jobs, excluded, tuple(settings.exclude))
         if options.cluster:
             from scanner.cluster import Distributed
 
@@ -104,16 +104,14 @@ def _listed(options: argparse.Namespace, say: Say) -> tuple[list[Remote], list[S
 
 def _summary(store: Store, tally: Tally, *, exit_zero: bool) -> int:
     """Write what was found and what was not looked at; return the exit code."""
-    from scanner.store.results import findings
+    from scanner.store.results import briefs, findings
     from scanner.store.triage import OPEN
 
-    audited = set(tally.names)
-    known = [one for one in findings(store) if any(there.repository in audited for there in one.occurrences)]
-    open_ones = sorted(
-        (one for one in known if one.state == OPEN), key=lambda one: (-LEVELS.index(one.severity), one.since or "")
-    )
-    for one in open_ones[:SHOWN]:
-        print("\n".join(_described(one)))
+    known = briefs(store, set(tally.names))
+    open_ones = sorted((one for one in known if one.state == OPEN), key=lambda one: (-LEVELS.index(one.severity), one.since))
+    for brief in open_ones[:SHOWN]:
+        for one in findings(store, [brief.fingerprint]):
+            print("\n".join(_described(one)))
     if len(open_ones) > SHOWN:
         print(f"\n… and {count(len(open_ones) - SHOWN, 'credential')} more; the store has all of them.")
     for line in _not_scanned(tally.skipped):

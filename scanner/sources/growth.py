@@ -30,9 +30,11 @@ class Growth:
         self._memory = memory
         self._text: bytes | None = None
         self._holds: bool | None = None
-        self._before = memory.graph()
         self._tips, self.refs = _tips(repository)
         self._size = len(next(iter(self._tips))) if self._tips else 20
+        self._before = memory.graph()
+        if memory.lent and not self._has_all():
+            self._before = None
         named = json.dumps(branches(repository), sort_keys=True)
         self.graph = Graph(b"".join(sorted(self._tips)), _reflog(repository), b"", repository.head() or "", named)
         self._anew = memory.reread or (self._before is None or memory.names_at() != _mark(self._before.tips))
@@ -40,7 +42,7 @@ class Growth:
     @property
     def whole(self) -> bool:
         """Whether a walk over all will be asked for, so that it may begin."""
-        return self._anew or not self.holds
+        return self._anew or not (self.holds or self._memory.lent)
 
     @property
     def holds(self) -> bool:
@@ -79,10 +81,14 @@ class Growth:
         remembered = self._memory.places(ids)
         lasting = self._lasting()
         placed = {id: one for id, one in remembered.items() if one.by in lasting}
+        if self._memory.lent and not self.holds:
+            placed = self._reachable(remembered)
         left = set(ids) - placed.keys()
         named: dict[str, Origin] = {}
         if left and self.holds:
             place(BytesIO(self._new()), left, named)
+        elif left and not self.whole:
+            place(BytesIO(self._new()), left - remembered.keys(), named)
         if left - named.keys() - (remembered.keys() if self.holds else set()):  # never asked for before
             place(walked(), left, named)
         by_ref = set(named)
@@ -93,10 +99,19 @@ class Growth:
         origins = {id: one.origin for id, one in placed.items()}
         if not self._same or left:
             origins = self._told(origins, remembered)
+        new = ids if self._memory.lent else left
         self.remember(
-            {id: one._replace(origin=origins[id]) for id, one in placed.items() if one.origin != origins[id] or id in left}
+            {id: one._replace(origin=origins[id]) for id, one in placed.items() if one.origin != origins[id] or id in new}
         )
         return origins
+
+    def _reachable(self, places: Mapping[str, Placed]) -> dict[str, Placed]:
+        """Return the places whose commits refs of this repository lead to."""
+        commits = {one.origin.commit for one in places.values() if one.origin.commit}
+        asked = "".join(f"{id}\n" for id in commits)
+        result = self._repository.attempt("rev-list", "--stdin", "--not", "--all", stdin=asked.encode())
+        away = set(result.stdout.decode().split()) if result.returncode == 0 else commits
+        return {id: one for id, one in places.items() if one.origin.commit and one.origin.commit not in away}
 
     def _told(self, origins: Mapping[str, Origin], remembered: Mapping[str, Placed]) -> dict[str, Origin]:
         """Say what became of each, and look for what took it away only where that was not known."""
@@ -117,6 +132,12 @@ class Growth:
         if self._same:
             return BY_REF, BY_REFLOG, NOWHERE
         return (BY_REF,) if self.holds else ()
+
+    def _has_all(self) -> bool:
+        """Whether all that the graph before rested on is in this repository."""
+        assert self._before is not None
+        asked = "".join(f"{id.hex()}\n" for id in _split(self._before.tips, self._size))
+        return self._repository.attempt("rev-list", "--no-walk", "--quiet", "--stdin", stdin=asked.encode()).returncode == 0
 
     def _reached(self) -> bool:
         """Whether each old tip is reachable from the new ones."""

@@ -45,6 +45,10 @@ class Memory(Protocol):
     def reread(self) -> bool:
         """Whether objects with matches are to be read again, because more is wanted of them than is remembered."""
 
+    @property
+    def lent(self) -> bool:
+        """Whether graph and places are those of another repository, whose objects this one may borrow."""
+
     def pack(self, checksum: bytes) -> int | None:
         """Return how many objects of a pack were looked at, or None when it is new or not all were."""
 

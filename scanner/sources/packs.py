@@ -186,6 +186,17 @@ def pack_names(folder: str, hash_size: int) -> Iterator[PackName]:
             yield PackName(os.path.join(place, name[:-4]), hash_size)
 
 
+def opened_indexes(folder: str, hash_size: int) -> list[Index]:
+    """Return the indexes of one object directory, but for those that cannot be read."""
+    found = []
+    for name in pack_names(folder, hash_size):
+        try:
+            found.append(Index(name))
+        except (Corrupt, ValueError, IndexError, OSError):
+            continue
+    return found
+
+
 def opener(path: str, flags: int) -> int:
     """Open for reading what may be a pipe that nobody writes to; for `open`."""
     return os.open(path, _OPEN)

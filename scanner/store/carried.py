@@ -18,7 +18,7 @@ class Snapshot(NamedTuple):
     """What a store knows of a repository under one set of rules. `key` keys the fingerprints.
 
     `seen` are rows of width, ids and hot ids, joined; `mine` the objects with a place;
-    `recalled` all matches in hot objects.
+    `recalled` all matches in hot objects. `lent` as in `sources.memory.Memory`.
     """
 
     key: bytes
@@ -31,6 +31,7 @@ class Snapshot(NamedTuple):
     places: Mapping[str, Placed]
     names: tuple[Recalled, ...] = ()
     names_at: bytes = b""
+    lent: bool = False
 
     def __repr__(self) -> str:
         return f"Snapshot(packs={len(self.packs)}, recalled={len(self.recalled)})"
@@ -79,6 +80,10 @@ class Carried:
         self._finished: Finished | None = None
         self._placing: list[Placing] = []
         self._named: Named | None = None
+
+    @property
+    def lent(self) -> bool:
+        return self._snapshot.lent
 
     def learned(self) -> Learned:
         return Learned(tuple(self._kept), frozenset(self._adopted), self._finished, tuple(self._placing), self._named)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from scanner.group import Prints, Recalled, recallable
 from scanner.model import Location, Origin, Rule, RuleSet, Skipped
 from scanner.pipeline import Found
-from scanner.sources.memory import Graph, Placed
+from scanner.sources.memory import BY_REF, Graph, Placed
 from scanner.store import Store, fate_of, got, put, with_fate
 
 if TYPE_CHECKING:
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 _FEW = 64
 """Below one id in so many, ids are looked up one by one."""
+
+_AT_ONCE = 500
+"""How many objects a query names."""
 
 _ROWS = 8
 """More rows of a repository than these are made one when a scan ends."""
@@ -41,11 +44,14 @@ class Remembered:
     ids belong together. `reread` asks for the secrets themselves, which the store has not.
     """
 
+    lent = False
+
     def __init__(self, store: Store, repository: str, rules: RuleSet, *, shared: bool = False, reread: bool = False) -> None:
         self._store = store
         self._name = repository
         self._repository = store.repository(repository)
         self._ruleset = store.ruleset(rules)
+        self._rules_in_use = rules
         self._rules: Mapping[str, Rule] = {rule.id: rule for rule in rules.rules}
         self._prints = Prints(store.key)
         self._shared = shared
@@ -172,41 +178,53 @@ class Remembered:
                 db.execute("DELETE FROM seen WHERE repository = ? AND ruleset = ?", self._mine)
                 self._put(*(sorted({id for row in rows for id in _split(row[number], row[0])}) for number in (1, 2)))
 
-    def snapshot(self, sample: Iterable[bytes] = (), kin: Iterable[int] = ()) -> Snapshot:
+    def snapshot(self, sample: Iterable[bytes] = (), kin: Sequence[str] = ()) -> Snapshot:
         """Return what another process needs to know so as to look in place of this one; see `Carried`.
 
-        Ids of objects in `sample` bring along what was seen in repositories that share them, as do the rows named by `kin`.
+        Ids of objects in `sample` bring along what was seen in repositories that share them. `kin`
+        are names of repositories from which this one may borrow objects: what is known of those, too.
         """
-        seen = self._store.rows("SELECT width, ids, hot FROM seen WHERE repository = ? AND ruleset = ?", *self._mine)
-        if self._shared:
-            told = set(sample).difference(*(common(set(sample), ids, width) for width, ids, _ in seen))
-            rows = {number for (number,) in self._sampled(told)} | set(kin)
-            seen += [row for number in sorted(rows) for row in self._store.rows(_ROW, number)]
-        packs = self._store.rows("SELECT checksum, objects FROM pack WHERE repository = ? AND ruleset = ?", *self._mine)
-        mine = {id for (id,) in self._store.rows("SELECT object FROM place WHERE repository = ?", self._repository)}
-        hot = mine.union(*(_split(found, width) for width, _, found in seen))
-        recalled = [one for id in sorted(hot) for one in self._recalled_of(id)]
         from scanner.store.carried import Snapshot
 
+        seen = self._rows("SELECT width, ids, hot FROM seen", *self._mine)
+        packs, pending = dict(self._rows("SELECT checksum, objects FROM pack", *self._mine)), dict(self.pending())
+        mine = {id for (id,) in self._store.rows("SELECT object FROM place WHERE repository = ?", self._repository)}
+        graph, places, named_at = self.graph(), self.places([id.hex() for id in mine]), self.names_at()
+        lent = graph is None
+        for other in self._kin(kin):
+            rows = self._rows("SELECT width, ids, hot FROM seen", *other._mine)
+            seen += rows
+            packs |= dict(self._rows("SELECT checksum, objects FROM pack", *other._mine))
+            pending |= other.pending()
+            hot = {id for width, _, found in rows for id in _split(found, width)}
+            mine |= hot
+            if graph is None and not other._names():
+                graph, named_at = other.graph(), other.names_at()
+                places = {id: one for id, one in other.places([id.hex() for id in hot]).items() if one.by == BY_REF}
+        if self._shared:
+            told = set(sample).difference(*(common(set(sample), ids, width) for width, ids, _ in seen))
+            numbers = {number for (number,) in self._sampled(told)}
+            seen += [row for number in sorted(numbers) for row in self._store.rows(_ROW, number)]
+        hot = mine.union(*(_split(found, width) for width, _, found in seen))
         return Snapshot(
-            self._store.key, dict(packs), tuple(seen), self.pending(), frozenset(mine), tuple(recalled), self.graph(),
-            self.places([id.hex() for id in mine]), tuple(self._names()), self.names_at(),
+            self._store.key, packs, tuple(seen), pending, frozenset(mine), tuple(self._recalled_of(sorted(hot))), graph, places,
+            tuple(self._names()), named_at, lent and graph is not None,
         )  # fmt: skip
+
+    def _rows(self, query: str, repository: int, ruleset: int) -> list[Any]:
+        return self._store.rows(f"{query} WHERE repository = ? AND ruleset = ?", repository, ruleset)
+
+    def _kin(self, names: Sequence[str]) -> Iterator[Remembered]:
+        """Yield the memories of other repositories that the store knows."""
+        known = {self._name}
+        for name in names if self._shared else ():
+            if name not in known and self._store.rows("SELECT 1 FROM repository WHERE name = ?", put(name)):
+                known.add(name)
+                yield Remembered(self._store, name, self._rules_in_use, shared=True)
 
     def _sampled(self, ids: Iterable[bytes]) -> Iterator[tuple[int]]:
         for id in ids:
             yield from self._store.rows("SELECT seen FROM sample WHERE ruleset = ? AND object = ?", self._ruleset, id)
-
-    def namesakes(self) -> list[int]:
-        """Return the rows of seen objects of repositories with the same last name, as forks have."""
-        query = (
-            "SELECT seen.id FROM seen JOIN repository ON repository.id = seen.repository "
-            "WHERE seen.ruleset = ? AND repository.id != ? AND replace(name, '.git', '') LIKE ? ESCAPE '!'"
-        )
-        last = self._name.removesuffix(".git").rpartition("/")[2]
-        for special in "!%_":
-            last = last.replace(special, "!" + special)
-        return [number for (number,) in self._store.rows(query, self._ruleset, self._repository, f"%/{last}")]
 
     def learn(self, learned: Learned) -> None:
         """Take what the other process brings back, in one transaction."""
@@ -221,10 +239,15 @@ class Remembered:
             for placing in learned.placing:
                 self.place(*placing)
 
-    def _recalled_of(self, object: bytes) -> Iterator[Recalled]:
-        query = f"SELECT {_SIGHTING} FROM sighting WHERE ruleset = ? AND object = ? ORDER BY id"
-        for row in self._store.rows(query, self._ruleset, object):
-            yield self._recall(object, *row)
+    def _recalled_of(self, objects: Sequence[bytes]) -> Iterator[Recalled]:
+        for first in range(0, len(objects), _AT_ONCE):
+            some = objects[first : first + _AT_ONCE]
+            query = (
+                f"SELECT object, {_SIGHTING} FROM sighting WHERE ruleset = ? AND object IN ({','.join('?' * len(some))}) "
+                "ORDER BY object, id"
+            )
+            for row in self._store.rows(query, self._ruleset, *some):
+                yield self._recall(*row)
 
     def names_at(self) -> bytes:
         rows = self._store.rows("SELECT mark FROM names WHERE repository = ? AND ruleset = ?", *self._mine)

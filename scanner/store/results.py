@@ -8,7 +8,7 @@ repositories a finding has the highest severity and confidence that any of them 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -131,6 +131,20 @@ def record_failure(store: Store, repository: str, state: str, reason: str, facts
             db.execute("UPDATE repository SET facts = ? WHERE id = ?", (json.dumps(facts), number))
 
 
+def record_unchanged(store: Store, repository: str, facts: Mapping[str, Any]) -> str:
+    """Note that a repository holds what it held when it was scanned: whatever failed since then did not last.
+
+    Returns what to call that: 'unchanged', or 'incomplete' where something could not be scanned then.
+    """
+    state = "incomplete" if skipped(store, repository) else "complete"
+    with store.writing() as db:
+        db.execute(
+            "UPDATE repository SET state = ?, reason = NULL, scanned = ?, facts = ? WHERE name = ?",
+            (state, now(), json.dumps(facts), put(repository)),
+        )
+    return "unchanged" if state == "complete" else state
+
+
 def repositories(store: Store) -> Iterator[Repository]:
     """Yield all repositories, in the order of their names."""
     query = "SELECT name, state, reason, facts, scanned, ruleset, blobs, bytes, commits, refs FROM repository ORDER BY name"
@@ -158,6 +172,33 @@ def findings(store: Store, fingerprints: Iterable[str] | None = None) -> Iterato
         rows = [row for one in sorted(set(fingerprints)) for row in store.rows(query, one)]
     for fingerprint, rule, found in rows:
         yield _known(fingerprint, rule, found, tuple(_occurrences(store, fingerprint)), tuple(decisions(store, fingerprint)))
+
+
+class Brief(NamedTuple):
+    """What to sort a finding by, without its places: its highest severity, a commit's earliest date as text, its state."""
+
+    fingerprint: str
+    severity: str
+    since: str
+    state: str
+
+
+def briefs(store: Store, names: Collection[str]) -> list[Brief]:
+    """Return the findings that the named repositories hold, in the order of their fingerprints."""
+    query = (
+        "SELECT fingerprint, occurrence.severity, repository.name, "
+        "(SELECT min(date) FROM location WHERE location.fingerprint = occurrence.fingerprint), "
+        "(SELECT state FROM triage WHERE triage.fingerprint = occurrence.fingerprint ORDER BY id DESC LIMIT 1) "
+        "FROM occurrence JOIN repository ON repository.id = repository ORDER BY fingerprint"
+    )
+    found: dict[str, Brief] = {}
+    held: set[str] = set()
+    for fingerprint, severity, name, since, state in store.rows(query):
+        if got(name) in names:
+            held.add(fingerprint)
+        one = found.setdefault(fingerprint, Brief(fingerprint, severity, since or "", state or OPEN))
+        found[fingerprint] = one._replace(severity=max(one.severity, severity, key=LEVELS.index))
+    return [one for one in found.values() if one.fingerprint in held]
 
 
 def beginning_with(store: Store, prefix: str) -> list[str]:

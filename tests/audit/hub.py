@@ -56,6 +56,11 @@ class Hub:
             "default_branch": "main", "url": f"{self.address}/api/v3/repos/{self.org}/{name}",
         }  # fmt: skip
 
+    def page_of(self, name: str) -> dict[str, Any]:
+        """What its own page tells besides: what a fork is a fork of."""
+        source = self.rows[name].get("source")
+        return {**self.row(name), **({"source": self.row(source), "parent": self.row(source)} if source else {})}
+
 
 @contextmanager
 def serving(hub: Hub) -> Iterator[Hub]:
@@ -126,7 +131,7 @@ class _Handler(BaseHTTPRequestHandler):
             some = names[hub.page * (number - 1) : hub.page * number]
             return self._json([hub.row(name) for name in some])
         if way[:2] == ["repos", hub.org] and len(way) == 3 and way[2] in names:
-            return self._json(hub.row(way[2]))
+            return self._json(hub.page_of(way[2]))
         return self._json({"message": "Not Found"}, 404)
 
     def _git(self, path: str, query: str) -> None:

@@ -29,10 +29,10 @@ def bare(path: Path, commits: Sequence[Files], refs: Sequence[str] = ("refs/head
     return path
 
 
-def add(path: Path, files: Files, ref: str = "refs/heads/main", hour: int = 500) -> None:
-    """Add a commit on top of main, under a ref."""
+def add(path: Path, files: Files, ref: str = "refs/heads/main", hour: int = 500, onto: str = "refs/heads/main") -> None:
+    """Add a commit on top of a branch, under a ref."""
     when = f"Ann <ann@example.org> {1_600_000_000 + 3600 * hour} +0000".encode()
-    stream = f"commit {ref}\ncommitter ".encode() + when + b"\n" + _data(b"more") + b"from refs/heads/main^0\n"
+    stream = f"commit {ref}\ncommitter ".encode() + when + b"\n" + _data(b"more") + f"from {onto}^0\n".encode()
     for name, content in files.items():
         stream += b"M 100644 inline " + name.encode() + b"\n" + _data(content)
     git("-C", str(path), "fast-import", "--quiet", "--force", stdin=stream)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from scanner.clones import Cache, borrowed
 from scanner.store import Store
 from scanner.store.results import findings, repositories, skipped
 from tests.audit.hub import TOKEN, Hub, serving
@@ -66,9 +67,10 @@ def organisation(root: Path) -> tuple[Hub, Planted]:
     big[50]["key.ini"] = planted.new(*kin)
     bare(hub.add("big", size=5000), big)
     for number in range(3):
-        fork = hub.add(f"fork{number}", size=5000, fork=True)
+        fork = hub.add(f"fork{number}", size=5000, fork=True, source="big")
         shutil.copytree(root / "acme" / "big.git", fork)
         add(fork, {"own.ini": planted.new(f"fork{number}")})
+    add(root / "acme" / "big.git", {"late.ini": planted.new("big")})
     shared = planted.new(*(f"small{number}" for number in range(0, 40, 8)))
     for number in range(40):
         files = {"a.txt": planted.words(), "b.ini": shared if number % 8 == 0 else b"nothing"}
@@ -145,6 +147,7 @@ def test_an_organisation_is_audited_and_costs_nothing_twice(hub: tuple[Hub, Plan
     for name in ("hangs", "corrupt", "vanished"):
         assert f"{name}.git: " in first.stdout
     _forks_were_cheap(tmp_path, server)
+    _only_forks_were_asked_about(server)
     _no_token(tmp_path, first)
     _nothing_new_is_not_fetched(tmp_path, server, target, env)
     add(server.root / "acme" / "small3.git", {"new.ini": planted.new("small3")})
@@ -157,10 +160,18 @@ def test_an_organisation_is_audited_and_costs_nothing_twice(hub: tuple[Hub, Plan
 def _forks_were_cheap(folder: Path, hub: Hub) -> None:
     with Store(str(folder / "store")) as store:
         read = {_short(one.name, hub): one.covered for one in repositories(store)}
-    kin = [read[name] for name in ("big", "fork0", "fork1", "fork2")]
-    assert sorted(one.blobs for one in kin)[:3] <= [2, 2, 2]
-    assert max(one.blobs for one in kin) >= 120
-    assert sum(sorted(one.bytes for one in kin)[:3]) < 0.1 * max(one.bytes for one in kin)
+    assert read["big"].blobs >= 120
+    assert [read[f"fork{number}"].blobs for number in range(3)] == [1, 1, 1]
+    assert sum(read[f"fork{number}"].bytes for number in range(3)) < 0.1 * read["big"].bytes
+    mirrors = {path.name.split("-")[1]: path for path in (folder / "clones").glob("acme-*.git")}
+    packs = {name: sum(file.stat().st_size for file in path.glob("objects/pack/*.pack")) for name, path in mirrors.items()}
+    assert sum(packs[f"fork{number}"] for number in range(3)) < 0.1 * packs["big"]  # borrowed, and never fetched
+
+
+def _only_forks_were_asked_about(hub: Hub) -> None:
+    asked = [path.partition("?")[0] for path in hub.asked if path.startswith("/api/")]
+    assert sorted(path.rpartition("/")[2] for path in asked if "/repos/" in path) == ["fork0", "fork1", "fork2"]
+    assert len(asked) == 3 + 1 + 1 + 4  # forks, a limit, the organisation, pages and the empty one behind
 
 
 def _no_token(folder: Path, result: subprocess.CompletedProcess[str]) -> None:
@@ -308,6 +319,52 @@ def test_a_folder_of_clones_needs_no_network(tmp_path: Path) -> None:
 def _empty(top: Path) -> str:
     (top / "empty").mkdir()
     return str(top / "empty")
+
+
+def test_a_fork_is_what_it_would_be_alone(tmp_path: Path) -> None:
+    """What a mirror borrows is the fork's as far as its refs lead there: the same places, commits and branches."""
+    secrets, top = Secrets(73), tmp_path / "hub"
+    text = [{f"f{n % 4}": secrets.words(40) + (b"key " + secrets.aws_id().encode() if n % 6 == 1 else b"")} for n in range(24)]
+    bare(top / "acme" / "big.git", text)
+    for number in range(2):
+        shutil.copytree(top / "acme" / "big.git", top / "acme" / f"fork{number}.git")
+    git("-C", str(top / "acme" / "fork1.git"), "update-ref", "refs/heads/main", "main~9")  # behind, with a commit of its own
+    add(top / "acme" / "fork1.git", {"f1": text[19]["f3"]})  # which holds what stands elsewhere in the big one
+    add(top / "acme" / "big.git", {"late": b"key " + secrets.aws_id().encode()})
+    git("-C", str(top / "acme" / "fork1.git"), "repack", "-adq")
+    fork = {"size": 9000, "fork": True, "source": "big"}
+    hub = Hub(top, rows={"big": {"size": 9000}, "fork0": fork, "fork1": fork})
+    with serving(hub):
+        env = {"GH_HOST": hub.address}
+        together = tmp_path / _made(tmp_path, "together")
+        assert audit(together, f"github:{hub.address}/acme", **env).returncode == 1
+        alone = tmp_path / _made(tmp_path, "alone")
+        assert audit(alone, *(f"{hub.address}/acme/{name}.git" for name in hub.rows)).returncode == 1  # of no kin, by these
+    one, other = rows(together), rows(alone)
+    for table in ("occurrence", "location", "skipped"):
+        assert one[table] == other[table], table
+    assert len([row for row in one["location"] if str(row[0]).endswith("fork1.git")]) == 4  # type: ignore[index]
+
+
+def test_what_lends_objects_stays_as_long_as_what_borrows_them(tmp_path: Path) -> None:
+    targets = [f"file://{bare(tmp_path / f'r{number}.git', [{'a': b'%d' % number}])}" for number in range(3)]
+    cache = Cache(str(tmp_path / "clones"), 10**9)
+    lender = cache.fetch(targets[0])
+    borrower = cache.fetch(targets[1], kin=(targets[1], "file:///nowhere", targets[0]))
+    other = cache.fetch(targets[2])
+    assert [borrowed(path) for path in (lender, borrower, other)] == [None, lender, None]
+    assert cache.evict() == []
+    cache.size = 1
+    assert cache.evict(lambda path: path == borrower) == [other]
+    assert cache.evict() == [borrower, lender]
+    cache.size = None
+    assert borrowed(cache.fetch(targets[1], kin=(targets[0],))) is None  # nobody lends any more
+    cache.fetch(targets[0])
+    borrower = cache.fetch(targets[2], kin=(targets[0],))
+    shutil.rmtree(lender)
+    assert cache.fetch(targets[2]) == borrower  # made anew, rather than for ever incomplete
+    assert borrowed(borrower) is None
+    assert git("-C", borrower, "show", "main:a") == b"2"
 
 
 def test_the_oldest_clones_make_room(tmp_path: Path) -> None:

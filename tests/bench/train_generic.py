@@ -227,8 +227,8 @@ def matrix(rows: list[Row]) -> tuple[list[str], Any, Any, Any]:
 
 def validate(rows: list[Row], extra: list[Row], labels: dict[Place, Label]) -> None:
     import numpy as np
-    from lightgbm import LGBMClassifier  # type: ignore[import-not-found]
-    from sklearn.model_selection import GroupKFold  # type: ignore[import-not-found]
+    from lightgbm import LGBMClassifier
+    from sklearn.model_selection import GroupKFold
 
     _, numbers, truth, weights = matrix(rows + extra)
     groups = [row.group for row in rows + extra]
