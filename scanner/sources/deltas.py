@@ -35,7 +35,7 @@ UNFOLDS = "it unfolds from a delta to more than 1 GiB, which git would have to h
 _SHORT, _LONG, _FAR = Struct("<HB"), Struct("<HH"), Struct("<I")  # the commonest copy instructions
 _FEW = 8192  # bytes that are copied sooner than a view of them is made
 
-_TURNS = 50
+_TURNS = 25
 """Bytes of an object that the engine looks at, and compiled code puts together, in the time
 in which a byte of instructions is read here (measured on rails/rails and git/git, where
 20 to 100 make little difference)."""
@@ -55,7 +55,8 @@ def changed(base: bytes, delta: bytes, margin: int) -> tuple[bytes, list[int]]:
         return data, []
     most = min(len(base), len(data))
     start = _same(base, data, most)
-    return data, [start - margin, len(data) - _same_end(base, data, most - start) + margin]
+    end = len(data) - _same_end(base, data, most - start)
+    return data, [start - margin, end + margin, len(data) - len(base)]
 
 
 def rebuilt(base: bytes, delta: bytes) -> bytes:
@@ -117,8 +118,9 @@ def sizes(delta: bytes) -> tuple[int, int, int]:
 def apply(base: bytes, delta: bytes, margin: int) -> tuple[bytes, list[int]]:
     """Return the object that a delta makes of its base, and the windows in which it can hold what the base did not.
 
-    The windows are rising pairs of offsets, flat: every insert and every joint of two copies,
-    widened by `margin` on both sides, so also beyond the object's ends. These ends are joints
+    The windows are rising offsets, flat, three each: where it begins and ends, and how much further than in the base
+    stands what is between it and the next. There is one around every insert and every joint of two copies,
+    `margin` wider on both sides, so also beyond the object's ends. These ends are joints
     where the base goes on. Raises `Corrupt`, also for an object of `PIECE` bytes or more.
     """
     length, size, at = _fitting(base, delta)
@@ -146,7 +148,7 @@ def apply(base: bytes, delta: bytes, margin: int) -> tuple[bytes, list[int]]:
                     start, count, at = _copy(delta, at)
                 if follows >= 0 and start != follows:
                     if target > edge:
-                        cuts += (edge - margin, target - margin)
+                        cuts += (edge - margin, target - follows, target - margin)
                     edge = target + wide
                 follows = start + count
                 target += count
@@ -156,7 +158,7 @@ def apply(base: bytes, delta: bytes, margin: int) -> tuple[bytes, list[int]]:
             else:
                 at += 1
                 if target > edge:
-                    cuts += (edge - margin, target - margin)
+                    cuts += (edge - margin, target - follows, target - margin)
                 add(delta[at : at + code])
                 at += code or end
                 target += code
@@ -169,11 +171,11 @@ def apply(base: bytes, delta: bytes, margin: int) -> tuple[bytes, list[int]]:
         raise Corrupt(_DAMAGED)
     if follows >= 0 and follows != length:
         if target > edge:
-            cuts += (edge - margin, target - margin)
+            cuts += (edge - margin, target - follows, target - margin)
         edge = target + wide
     if cuts:
-        cuts.append(edge - margin)
-    return data, cuts[1:]
+        cuts += (edge - margin, target - follows)
+    return data, cuts[2:]
 
 
 def _fitting(base: bytes, delta: bytes) -> tuple[int, int, int]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import stat
 import zlib
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -37,6 +37,7 @@ MANY_ANCHORS = 10_000
 
 HEAD = 4096
 Anchors = list[tuple[int, int]]
+_NONE: Anchors = []
 VIA = {COMMIT: "commit message", BLOB: "history", TAG: "tag message"}
 KINDS = {b"commit": COMMIT, b"blob": BLOB, b"tag": TAG}
 _OPEN = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -86,88 +87,113 @@ class Batch:
     """Objects whose windows wait to be looked at together.
 
     `hand_on` is called with (key, kind, data, anchors) for each that holds an anchor, and with None
-    for the anchors of one that has to be decoded first. `flagged` are the keys of those, with their anchors and
-    length where these are kept. Of an object whose base is flagged, the anchors are those of its base
-    where it is the same, and those of what lies between.
+    for the anchors of one that has to be decoded first. `flagged` are the keys of those, with their anchors
+    where these are kept. The anchors of an object are those of its base where it is the same, and those of its windows.
     """
 
     def __init__(self, look: Look, hand_on: Callable[[int, int, bytes, Anchors | None], None]) -> None:
         self._look = look
         self._hand_on = hand_on
-        self.flagged: dict[int, tuple[Anchors, int] | None] = {}
+        self.flagged: dict[int, Anchors | None] = {}
         self._clear()
 
     def add(self, key: int, kind: int, data: bytes, base: int, cuts: list[int] | None) -> None:
-        """Take an object with its windows (pairs of offsets, flat), or None for all of it."""
+        """Take an object with its windows as `deltas.apply` returns them, or None for all of it."""
         if self._look.needs_whole(data[:HEAD]):
             self.flagged[key] = None
             self._hand_on(key, kind, data, None)
             return
+        if cuts is None or self.flagged.get(base, _NONE) is None:
+            cuts = None
+            self._part(key, data, -1, len(data))
+        else:
+            for place in range(0, len(cuts), 3):
+                self._part(key, data, cuts[place], cuts[place + 1])
         self._waiting.append((key, kind, data, base, cuts))
-        if cuts is None:
-            self._part(key, data)
-        elif base not in self.flagged:
-            for place in range(0, len(cuts), 2):
-                low = cuts[place]
-                self._part(key, data[low if low > 0 else 0 : cuts[place + 1]])
         self._held += len(data)
         if self._size > BATCH_BYTES or self._held > WAIT_BYTES:
             self.flush()
 
     def flush(self) -> None:
-        """Look at what waits. Bases come before what rests on them, so flags are known in time."""
-        hits = set()
-        if self._parts:
-            starts, owners = self._starts, self._owners
-            for end in {end for _, end in self._look.anchors(b"\n".join(self._parts))}:
-                hits.add(owners[max(0, bisect_left(starts, end) - 1)])
+        """Look at what waits. Bases come before what rests on them, so their anchors are known in time."""
+        hits = self._hits()
         for key, kind, data, base, cuts in self._waiting:
-            if base in self.flagged:
-                anchors = self._inherited(self.flagged[base], data, cuts)
-            elif key in hits or (self._look.edges and self._at_edges(data)):
+            known = _NONE if cuts is None else self.flagged.get(base, _NONE)
+            if known is None or (self._look.edges and (known or key in hits or self._at_edges(data))):
                 anchors = self._look.anchors(data)
-            else:
+            elif not known and key not in hits:
                 continue
+            elif cuts is None:
+                anchors = self._sure(data, -1, len(data), hits[key][-1])
+            else:
+                anchors = self._joined(data, known, cuts, hits.get(key, {}))
             if anchors:
-                self.flagged[key] = (anchors, len(data)) if len(anchors) <= MANY_ANCHORS else None
+                self.flagged[key] = anchors if len(anchors) <= MANY_ANCHORS else None
                 self._hand_on(key, kind, data, list(anchors))
         self._clear()
 
-    def _inherited(self, known: tuple[Anchors, int] | None, data: bytes, cuts: list[int] | None) -> Anchors:
-        """Return the anchors of an object whose base has some.
+    def _hits(self) -> dict[int, dict[int, Anchors]]:
+        """Return by key, and by where the window begins, what was met in it, and what met its ends or made by them."""
+        hits: dict[int, dict[int, Anchors]] = {}
+        starts = self._starts
+        for met, end in self._look.anchors(b"\n".join(self._parts)) if self._parts else ():
+            number = max(0, bisect_left(starts, end) - 1)
+            key, low = self._windows[number]
+            hits.setdefault(key, {}).setdefault(low, []).append((met, end - starts[number] + max(0, low)))
+        return hits
 
-        An anchor that ends a margin before the first change, or more than a margin behind the last, is
-        one of the base with all that it depends on. The others lie in what is looked at, which is two margins wider than
-        the changes.
+    def _joined(self, data: bytes, known: Anchors, cuts: list[int], hits: dict[int, Anchors]) -> Anchors:
+        """Return the anchors of an object: those of the base, moved, and in each window what stands there.
+
+        An anchor that ends in a window, which is a margin wider than the change on both sides, may depend on the change.
         """
-        if known is None or cuts is None or self._look.edges:
-            return self._look.anchors(data)
-        anchors, length = known
-        if not cuts:
-            return anchors
-        margin, shift = self._look.margin, len(data) - length
-        first, last = cuts[0], cuts[-1]  # these are a margin wider than the changes
-        low = max(0, first - margin)
+        ends = [end for _, end in known]
+
+        def copied(first: int, last: int, shift: int) -> Anchors:
+            of_base = known[bisect_right(ends, first - shift) : bisect_right(ends, last - shift)]
+            return [(met, end + shift) for met, end in of_base] if shift else of_base
+
+        margin, found, behind, shift = self._look.margin, Anchors(), -1, 0
+        for place in range(0, len(cuts), 3):
+            low, high, after = cuts[place : place + 3]
+            found += copied(behind, low, shift)
+            around = copied(low, low + margin, shift) + copied(high - margin, high, after)
+            if around or low in hits:
+                found += self._sure(data, low, high, around + hits.get(low, []))
+            behind, shift = high, after
+        return found + copied(behind, len(data), shift)
+
+    def _sure(self, data: bytes, low: int, high: int, anchors: Anchors) -> Anchors:
+        """Return the anchors that end in a window, of what may be some: what stands a margin from its ends is seen as it is."""
+        first, last = low + self._look.margin, high - self._look.margin
+        if first >= last:
+            return self._within(data, low, high)
         return [
-            *(anchor for anchor in anchors if anchor[1] <= first),
-            *((met, end + low) for met, end in self._look.anchors(data[low : last + margin]) if first < end + low <= last),
-            *((met, end + shift) for met, end in anchors if end + shift > last),
+            *(self._within(data, low, first) if any(end <= first for _, end in anchors) else ()),
+            *(anchor for anchor in anchors if first < anchor[1] <= last),
+            *(self._within(data, last, high) if any(end > last for _, end in anchors) else ()),
         ]
+
+    def _within(self, data: bytes, first: int, last: int) -> Anchors:
+        low = max(0, first - self._look.margin)
+        met = self._look.anchors(data[low : last + self._look.margin])
+        return [(number, end + low) for number, end in met if first < end + low <= last]
 
     def _at_edges(self, data: bytes) -> bool:
         margin = self._look.margin
         return bool(self._look.anchors(data[:margin]) or self._look.anchors(data[-margin:]))
 
-    def _part(self, key: int, data: bytes) -> None:
+    def _part(self, key: int, data: bytes, low: int, high: int) -> None:
+        part = data[low if low > 0 else 0 : high]
         self._starts.append(self._size)
-        self._owners.append(key)
-        self._parts.append(data)
-        self._size += len(data) + 1
+        self._windows.append((key, low))
+        self._parts.append(part)
+        self._size += len(part) + 1
 
     def _clear(self) -> None:
         self._parts: list[bytes] = []
         self._starts: list[int] = []
-        self._owners: list[int] = []
+        self._windows: list[tuple[int, int]] = []
         self._waiting: list[tuple[int, int, bytes, int, list[int] | None]] = []
         self._size = self._held = 0
 
