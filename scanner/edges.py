@@ -6,15 +6,31 @@ feed is as good as the end of the text; for the others the ends are looked at se
 
 from __future__ import annotations
 
+import os
 import re
 import re._constants as sre  # type: ignore[import-not-found]
 import re._parser as sre_parser  # type: ignore[import-not-found]
 from typing import Any
 
+from scanner import cache
+from scanner.model import RuleSet
+
 _LINE_FEED = 10
 _LINE_ENDS = (sre.AT_BEGINNING, sre.AT_END)
 _WITH_LINE_FEED = (sre.CATEGORY_SPACE, sre.CATEGORY_NOT_DIGIT, sre.CATEGORY_NOT_WORD)
 _BOUNDARIES = (sre.AT_BOUNDARY, sre.AT_NON_BOUNDARY)
+
+
+def any_bound(rules: RuleSet) -> bool:
+    """Whether an anchor of the rules is `edge_bound`. To read them all takes a second, so the answer is kept."""
+    status = os.stat(__file__)
+    name = f"{rules.digest[:32]}-{status.st_size:x}-{status.st_mtime_ns:x}.edges"
+    kept = cache.read(name)
+    if kept in (b"0", b"1"):
+        return kept == b"1"
+    answer = any(edge_bound(anchor) for rule in rules.rules for anchor in rule.anchors)
+    cache.write(name, b"01"[answer : answer + 1])
+    return answer
 
 
 def edge_bound(pattern: str) -> bool:

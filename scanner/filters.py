@@ -50,12 +50,16 @@ SECONDS = 0.5
 
 def placeholder(match: Match, chunk: Chunk, policy: Policy) -> str | None:
     """Documentation marks its values: EXAMPLE at the end, a word that says so, or a few characters again and again."""
-    secret = match.secret
+    return _placeholder(match.secret, match.rule.guessable)
+
+
+@functools.lru_cache(4096)
+def _placeholder(secret: bytes, guessable: bool) -> str | None:
     if secret.endswith((b"EXAMPLE", b"EXAMPLEKEY")):
         return "is a documentation example"
     if len(secret) >= 12 and len(set(secret)) <= 4:
         return "repeats a few characters, as a placeholder does"
-    if match.rule.guessable:
+    if guessable:
         return "is a word that stands for a password" if _DUMMY.match(secret) else None
     if secret.isascii() and re.search(_FILLER, secret):
         return "holds a filler or a run of characters, as a placeholder does"

@@ -217,7 +217,7 @@ def location(match: Match, chunk: Chunk, blob: Blob) -> Location:
     if chunk.offset_of:
         start, end = chunk.offset_of(start), chunk.offset_of(end)
     line, column = position(chunk.text, start)
-    end_line, end_column = position(chunk.text, end)
+    end_line, end_column = position(chunk.text, end, start, line)
     if blob.line > 1 or blob.column > 1:
         column, end_column = (
             column + (blob.column - 1 if line == 1 else 0),
@@ -227,12 +227,14 @@ def location(match: Match, chunk: Chunk, blob: Blob) -> Location:
     return Location(line, column, end_line, end_column, blob.origin, blob.id, chunk.way)
 
 
-def position(text: bytes, offset: int) -> tuple[int, int]:
+def position(text: bytes, offset: int, known: int = 0, line: int = 1) -> tuple[int, int]:
     """Return the line and the column of an offset, both from 1, the column in Unicode characters.
+
+    `line` is the one in which the offset `known` stands, which is not behind `offset`.
 
     >>> position("a\\nü=x".encode(), 5)
     (2, 3)
     """
     start = text.rfind(b"\n", 0, offset) + 1
     column = len(text[start:offset].decode("utf-8", "replace").removeprefix("\ufeff")) + 1
-    return text.count(b"\n", 0, offset) + 1, column
+    return text.count(b"\n", known, offset) + line, column

@@ -131,10 +131,10 @@ def sight(rules: RuleSet, engine: str | None = None) -> Callable[[], Sight]:
     How wide an anchor is, and whether one minds a text's edges, is found out here, once.
     """
     from scanner.decode.triggers import MARGIN
-    from scanner.edges import edge_bound
+    from scanner.edges import any_bound
 
     margin = max(MARGIN, *(rule.width for rule in rules.rules))
-    return partial(_open_sight, rules, margin, any(edge_bound(one) for rule in rules.rules for one in rule.anchors), engine)
+    return partial(_open_sight, rules, margin, any_bound(rules), engine)
 
 
 def judge(rules: RuleSet, engine: str | None = None) -> Callable[[], Sight]:

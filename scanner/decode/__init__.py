@@ -48,8 +48,9 @@ def needs_whole(data: bytes) -> bool:
 
 
 def holds_members(data: bytes) -> bool:
-    """Whether bytes are an archive, or end in one."""
-    return kind_of(data) is not None or data.rfind(_ZIP_END, max(0, len(data) - _ZIP_TAIL)) >= 0
+    """Whether bytes are an archive, or end in one. The end of a zip archive numbers its disk, which is the first, by zeros."""
+    tail = max(0, len(data) - _ZIP_TAIL)
+    return kind_of(data) is not None or (data.find(b"\0", tail) >= 0 and data.find(_ZIP_END, tail) >= 0)
 
 
 def chunks(

@@ -7,6 +7,7 @@ renamed or removed under this name; a reader may meet new ones.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any, TextIO
 
 from scanner import __version__
@@ -14,11 +15,26 @@ from scanner.model import Accepted, Finding, Location, Report
 from scanner.sinks.escape import visible
 
 SCHEMA = "keyleash/1"
+_DEPTH = 4
+"""A place of a finding stands on one line."""
 
 
 def write(report: Report, out: TextIO) -> None:
-    json.dump(document(report), out, indent=2, ensure_ascii=False)
+    out.writelines(_lines(document(report), _DEPTH))
     out.write("\n")
+
+
+def _lines(value: Any, depth: int, indent: str = "\n") -> Iterator[str]:
+    """Yield JSON with a line for each value down to a depth: `json` has compiled code only for what it need not indent."""
+    if not depth or not value or not isinstance(value, dict | list):
+        yield json.dumps(value, ensure_ascii=False)
+        return
+    named = isinstance(value, dict)
+    inner = indent + "  "
+    for number, one in enumerate(value):
+        yield ("," if number else "[{"[named]) + inner + (json.dumps(one) + ": " if named else "")
+        yield from _lines(value[one] if named else one, depth - 1, inner)
+    yield indent + "]}"[named]
 
 
 def document(report: Report) -> dict[str, Any]:

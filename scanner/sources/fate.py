@@ -17,12 +17,12 @@ from scanner.model import Origin
 MAX_TIPS = 1000
 """Branches that are asked, the one that HEAD names first."""
 
-MAX_PATHS = 200
-"""Paths whose history is followed to the commit that took the content away."""
+FEW_PATHS = 16
+"""With more paths than these git is asked for all changes: to compare each with many paths takes it longer."""
 
 _BRANCHES = ("refs/heads", "refs/remotes")
 _BRANCH = "%(objectname) %(refname:short)"
-_CHANGES = ("--literal-pathspecs", "log", "--raw", "--no-abbrev", "--no-renames", "-z", "--format=%x00%H")
+_CHANGES = ("--literal-pathspecs", "log", "--raw", "--no-abbrev", "--no-renames", "--full-history", "-z", "--format=%x00%H")
 _READ = 65536
 
 
@@ -83,15 +83,17 @@ def _present(
     # git answers in lines, so a name with a line feed in it would put the answers out of step.
     paths = {id: os.fsencode(place.path) for id, place in places.items() if place.path and "\n" not in place.path}
     found = {id: [name for name in before[id].present if name in still] for id in paths if id in before}
-    asked: list[tuple[str, list[str]]] = []
-    lines: list[bytes] = []
+    asked: list[tuple[dict[bytes, set[str]], bytes, list[str], str]] = []
     for ids, wanted in ((found.keys(), now.keys() - still), (paths.keys() - found.keys(), now.keys())):
-        for tip, names in _by_tip(now, wanted).items():
-            asked += [(id, names) for id in ids]
-            lines += [tip.encode() + b":" + paths[id] + b"\n" for id in ids]
-    answers = repository.run("cat-file", "--batch-check=%(objectname)", stdin=b"".join(lines)).split(b"\n")[:-1]
-    for (id, names), answer in zip(asked, answers, strict=True):
-        if answer == id.encode():
+        at: dict[bytes, set[str]] = {}  # many versions of a file are asked for at once
+        for id in ids:
+            at.setdefault(paths[id], set()).add(id)
+        asked += [(at, path, names, tip) for tip, names in _by_tip(now, wanted).items() for path in at]
+    lines = b"".join(tip.encode() + b":" + path + b"\n" for _, path, _, tip in asked)
+    answers = repository.run("cat-file", "--batch-check=%(objectname)", stdin=lines).split(b"\n")[:-1]
+    for (at, path, names, _), answer in zip(asked, answers, strict=True):
+        id = answer.decode("ascii", "replace")
+        if id in at[path]:
             found.setdefault(id, []).extend(names)
     return {id: tuple(sorted(names)) for id, names in found.items()}
 
@@ -106,13 +108,13 @@ def _by_tip(branches: Mapping[str, str], wanted: Collection[str]) -> dict[str, l
 def _removed(repository: Repository, head: str, gone: Mapping[str, Origin]) -> dict[str, str]:
     """Return the newest commit of HEAD's history that replaced or deleted a blob at its path."""
     wanted = {(id.encode(), os.fsencode(place.path or "")): id for id, place in gone.items()}
-    paths = list(dict.fromkeys(path for _, path in wanted))[:MAX_PATHS]
-    if not paths:
+    if not wanted:
         return {}
     removed: dict[str, str] = {}
     commit = b""
-    arguments = [*_CHANGES, head, "--", *map(os.fsdecode, paths)]
-    with repository.open(*arguments) as process:
+    paths = {path for _, path in wanted}
+    few = ["--", *map(os.fsdecode, sorted(paths))] if len(paths) <= FEW_PATHS else []
+    with repository.open(*_CHANGES, head, *few) as process:
         assert process.stdout
         words = _words(process.stdout)
         for word in words:

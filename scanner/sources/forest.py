@@ -50,16 +50,17 @@ class Forest:
 
     def shares(self, least: int) -> Iterator[tuple[int, int]]:
         """Yield ranges of entries, whole families of at least `least` packed bytes together."""
-        first = entry = weight = 0
-        while entry < len(self.after):
-            after = self.after[entry]
-            weight += self.weight(entry, after)
-            entry = after
-            if weight >= least:
-                yield first, entry
-                first, weight = entry, 0
-        if first < entry:
-            yield first, entry
+        count = len(self.after)
+        roots = np.flatnonzero(np.frombuffer(self.parent, np.int32) < 0) if count else np.zeros(0, np.int64)
+        behind = np.append(roots[1:], count)  # where a family ends
+        sizes = np.frombuffer(self.end, np.uint64) - np.frombuffer(self.start, np.uint64) if count else ()
+        packed = np.concatenate(([0], np.cumsum(sizes, dtype=np.int64)))
+        first = 0
+        while first < count:
+            last = np.searchsorted(packed[behind], packed[first] + least)
+            end = int(behind[min(last, len(behind) - 1)])
+            yield first, end
+            first = end
 
 
 def forest(pack: Pack, wanted: Callable[[bytes], bool] | None = None) -> Forest:

@@ -7,6 +7,7 @@ files there were, which are looked at themselves, and of a narrowed history the 
 
 from __future__ import annotations
 
+import re
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -19,6 +20,7 @@ ARGUMENTS = ("rev-list", "--objects", "--in-commit-order", "--reverse", "--date-
 """The oldest commit first, whatever clocks say no commit before its parents, and behind each the objects that it brought."""
 
 _BLOCK = 1024 * 1024
+_ABSENT = re.compile(rb"(?m)^\?.*")
 
 
 def picked(text: IO[bytes], pick: Callable[[bytes, list[bytes]], Iterable[int]]) -> Iterator[tuple[bytes, str]]:
@@ -90,7 +92,9 @@ class Walk:
         file, code = self._result()
         if code:
             return None
-        absent = {line for line in file if line.startswith(b"?")}
+        absent = set()
+        while block := file.read(_BLOCK):
+            absent.update(_ABSENT.findall(block + file.readline()))
         # What only the reflog leads to is no place to name, but it is missing all the same.
         more = self._repository.attempt(
             "rev-list", "--objects", "--quiet", "--missing=print", "--reflog", "--not", "--all"

@@ -97,6 +97,26 @@ def test_deleted_in_a_folder_that_is_named_like_a_pattern(repo: Repo, secrets: S
     assert where.origin.removed == repo.git("rev-parse", "HEAD")
 
 
+@pytest.mark.parametrize("few", [0, 100])
+def test_versions_of_a_file_on_many_branches(repo: Repo, secrets: Secrets, few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each version is on the branches that have it, and was taken away by the next, on a side branch that was merged too."""
+    monkeypatch.setattr(fate, "FEW_PATHS", few)
+    texts = [secrets.aws_file() for _ in range(3)]
+    commits = []
+    for number, text in enumerate(texts):
+        commits.append(repo.commit("k.env", text))
+        repo.git("branch", f"b{number}")
+    repo.git("switch", "-q", "-c", "side", "b0")
+    repo.commit("side.env", secrets.aws_file())
+    taken = repo.commit("side.env", "nothing\n")
+    repo.git("switch", "-q", "main")
+    repo.git("merge", "-q", "-s", "ours", "-m", "merged", "side")
+    met = {(where.origin.path, where.origin.commit): where.origin for where in places(both(repo), "aws-access-key-id")}
+    assert [met["k.env", commit].present for commit in commits] == [("b0", "side"), ("b1",), ("b2", "main")]
+    assert [met["k.env", commit].removed for commit in commits] == [*commits[1:], None]
+    assert [origin.removed for (path, _), origin in met.items() if path == "side.env"] == [taken]
+
+
 def test_many_branches_are_asked_up_to_a_number(repo: Repo, secrets: Secrets, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fate, "MAX_TIPS", 3)
     repo.commit("k.env", secrets.aws_file())
