@@ -20,7 +20,7 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -33,6 +33,7 @@ ATTEMPTS = 3
 
 _PAUSE = 2.0
 _SLOW = 60  # seconds in which nothing comes, after which a server is given up
+_FETCH = ("fetch", "--quiet", "--prune", "--force", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head")
 _MANY_PACKS = 50  # a mirror with more is repacked
 _MANY_REFS = 500  # so many files of one ref each are made one file
 _TOKEN = "KEYLEASH_GIT_TOKEN"  # noqa: S105 - the name of the variable
@@ -75,18 +76,16 @@ class Cache:
 
     def path(self, url: str) -> str:
         """Return where the mirror of a URL is, or would be."""
-        name = re.sub(r"[^A-Za-z0-9.]+", "-", urlsplit(url).path.removesuffix(".git")).strip("-.")[-60:]
-        return os.path.join(
-            self.folder, f"{name}-{hashlib.sha256(url.encode('utf-8', 'surrogateescape')).hexdigest()[:16]}.git"
-        )
+        return mirror_of(self.folder, url)
 
     def fetch(
         self, url: str, credentials: Credentials | None = None, say: Callable[[str], None] = lambda line: None,
-        kin: Sequence[str] = (),
+        kin: Sequence[str] = (), branch: str = "",
     ) -> str:  # fmt: skip
         """Make or update the mirror of a URL and return its folder. Raises `CloneError`; `say` hears of what is tried again.
 
-        A new one borrows from the first of the URLs in `kin` that has a mirror of its own.
+        A new one borrows from the first of the URLs in `kin` that has a mirror of its own. `branch` is the default
+        one, of which the server is asked where nobody knows.
         """
         path = self.path(url)
         for attempt in range(ATTEMPTS):
@@ -96,7 +95,8 @@ class Cache:
                         shutil.rmtree(path, ignore_errors=True)
                         _run("init", "--quiet", "--bare", "--template=", path)
                         self._borrow(path, [one for one in kin if one != url])
-                    self._git(path, url, credentials, lock)
+                    self._git(path, url, credentials, lock, *_FETCH, "--", url, "+refs/*:refs/*")
+                    self._point(path, url, credentials, lock, branch)
                     _tidy(path)
                     os.utime(path)
                 return path
@@ -107,21 +107,32 @@ class Cache:
                 time.sleep(_PAUSE * 2**attempt)
         raise AssertionError("unreachable")
 
-    def _git(self, path: str, url: str, credentials: Credentials | None, lock: int) -> None:
-        command = ["git", *_settings(url, credentials), "fetch", "--quiet", "--prune", "--force", "--no-tags",
-                   "--no-recurse-submodules", "--no-write-fetch-head", "--", url, "+refs/*:refs/*"]  # fmt: skip
+    def _git(self, path: str, url: str, credentials: Credentials | None, lock: int, *arguments: str) -> bytes:
+        """Return what git prints when it talks with the server. Raises `CloneError`."""
         process = subprocess.Popen(
-            command, cwd=path, env=_env(path, url, credentials), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE, **_sharing(lock),
+            ["git", *_settings(url, credentials), *arguments], cwd=path, env=_env(path, url, credentials),
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **_sharing(lock),
         )  # fmt: skip
         try:
-            _, complaint = process.communicate(timeout=self.timeout)
+            said: bytes
+            said, complaint = process.communicate(timeout=self.timeout)
         except subprocess.TimeoutExpired:
             _end(process)
-            raise CloneError(f"the fetch took longer than {self.timeout:.0f} seconds") from None
+            raise CloneError(f"the {arguments[0]} took longer than {self.timeout:.0f} seconds") from None
         if process.returncode:
-            said = _without(reason(complaint), credentials)
-            raise CloneError(f"git fetch failed: {said}", gone=bool(_GONE.search(said)))
+            why = _without(reason(complaint), credentials)
+            raise CloneError(f"git {arguments[0]} failed: {why}", gone=bool(_GONE.search(why)))
+        return said
+
+    def _point(self, path: str, url: str, credentials: Credentials | None, lock: int, branch: str) -> None:
+        """Have the mirror's HEAD name the default branch, of which is asked what stands there today."""
+        if not branch and not _resolves(path):
+            told = self._git(path, url, credentials, lock, "ls-remote", "--symref", "--", url, "HEAD")
+            first = told.split(b"\n")[0].split(b"\t")[0].decode("utf-8", "surrogateescape")
+            branch = first.removeprefix("ref: refs/heads/") if first.startswith("ref: refs/heads/") else ""
+        if branch and not _names(path, branch):
+            with suppress(CloneError):  # a host may call a branch what git does not
+                _run("-C", path, "symbolic-ref", "HEAD", f"refs/heads/{branch}")
 
     def _borrow(self, path: str, kin: Sequence[str]) -> None:
         """Have a new mirror borrow from the first that is there; nobody may fetch into that or remove it meanwhile."""
@@ -177,6 +188,12 @@ class Cache:
             return [entry.path for entry in entries if entry.name.endswith(".git") and entry.is_dir(follow_symlinks=False)]
 
 
+def mirror_of(folder: str, url: str) -> str:
+    """Return where in a folder of mirrors that of a URL is, or would be."""
+    name = re.sub(r"[^A-Za-z0-9.]+", "-", urlsplit(url).path.removesuffix(".git")).strip("-.")[-60:]
+    return os.path.join(folder, f"{name}-{hashlib.sha256(url.encode('utf-8', 'surrogateescape')).hexdigest()[:16]}.git")
+
+
 def borrowed(path: str) -> str | None:
     """Return the mirror that another one borrows from, there or not; None for one that has all of its objects itself."""
     try:
@@ -189,6 +206,20 @@ def borrowed(path: str) -> str | None:
 
 def _is_mirror(path: str) -> bool:
     return os.path.isfile(os.path.join(path, "HEAD")) and os.path.isdir(os.path.join(path, "objects"))
+
+
+def _names(path: str, branch: str) -> bool:
+    try:
+        with open(os.path.join(path, "HEAD"), encoding="utf-8", errors="surrogateescape") as file:
+            return file.read() == f"ref: refs/heads/{branch}\n"
+    except OSError:
+        return False
+
+
+def _resolves(path: str) -> bool:
+    """Whether HEAD names a commit."""
+    asked = ["git", "--git-dir", path, "rev-parse", "--verify", "--quiet", "HEAD"]
+    return subprocess.run(asked, stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode == 0
 
 
 def _usable(path: str) -> bool:

@@ -62,7 +62,7 @@ def fetch(cache: Cache, remote: Remote, known: bytes | None, kin: Sequence[str] 
         digest = advertised(remote.name, credentials, min(30.0, cache.timeout))
         if digest is not None and digest == known:
             return Fetched(None, digest)
-        path = cache.fetch(remote.name, credentials, said.append, kin)
+        path = cache.fetch(remote.name, credentials, said.append, kin, str(remote.facts.get("default_branch") or ""))
     except CloneError as problem:
         return Fetched(None, problem=str(problem), gone=problem.gone, said=tuple(said))
     except OSError as problem:

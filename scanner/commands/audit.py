@@ -9,7 +9,8 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from scanner import cache, config
+from scanner import config
+from scanner.commands.stored import usual_clones, usual_store
 from scanner.commands.watch import watching
 from scanner.errors import UsageError
 from scanner.model import LEVELS, Skipped
@@ -39,9 +40,7 @@ def run(options: argparse.Namespace) -> int:
 
     settings = config.load(options.config, None)
     rules = select(settings.rules(load_builtin()), options.rule, options.exclude_rule)
-    clones = Cache(
-        options.cache or os.path.join(cache.folder(), "clones"), bytes_of(options.cache_size), timeout=options.timeout
-    )
+    clones = Cache(options.cache or usual_clones(), bytes_of(options.cache_size), timeout=options.timeout)
     excluded = settings.excluded() if settings.exclude else None
     with Store(options.store or default_store()) as store, watching(sys.stderr, options) as watch:
         remotes, unlisted = _listed(options, watch.say)
@@ -60,14 +59,13 @@ def run(options: argparse.Namespace) -> int:
 
 def default_store() -> str:
     """Return where the store is unless one is named; its folder is made."""
-    from platformdirs import user_data_dir
-
-    folder = os.environ.get("KEYLEASH_DATA") or user_data_dir("keyleash", appauthor=False)
+    file = usual_store()
+    folder = os.path.dirname(file)
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)
     except OSError as problem:
         raise UsageError(f"{folder}: cannot be made: {problem.strerror}; name a --store FILE") from None
-    return os.path.join(folder, "audit.keyleash")
+    return file
 
 
 def bytes_of(text: str | None) -> int | None:

@@ -10,7 +10,7 @@ import re
 from functools import partial
 
 from scanner import gitcommand
-from scanner.commands.stored import emit, folder, named, narrowed, rules_of
+from scanner.commands.stored import emit, folder, named, narrowed, rules_of, store_of
 from scanner.errors import UsageError
 from scanner.overview import Overview, first_place, from_store, opened, since, urgent_first
 from scanner.overview.exports import reports, write_csv, write_json, write_sarif
@@ -27,7 +27,7 @@ def run(options: argparse.Namespace) -> int:
     if options.action == "set":
         return _set(options)
     rules = rules_of(options)
-    overview = from_store(options.store, {rule.id: rule for rule in rules.rules})
+    overview = from_store(store_of(options), {rule.id: rule for rule in rules.rules})
     if options.action == "show":
         _show(overview, named(overview, options.id))
         return 0
@@ -93,9 +93,10 @@ def _set(options: argparse.Namespace) -> int:
     who = options.who.strip() if options.who is not None else _myself()
     if not who:
         raise UsageError("--who: say who decides")
-    overview = from_store(options.store, {})
+    file = store_of(options)
+    overview = from_store(file, {})
     wanted = list(dict.fromkeys(named(overview, id) for id in options.ids))
-    with opened(options.store) as store, store.writing():
+    with opened(file) as store, store.writing():
         for known in wanted:
             decide(store, known.fingerprint, options.state, reason, who)
     for known in wanted:

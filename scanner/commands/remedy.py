@@ -7,7 +7,8 @@ import os
 import shlex
 
 from scanner import gitcommand
-from scanner.commands.stored import named, rules_of
+from scanner.clones import mirror_of
+from scanner.commands.stored import named, rules_of, store_of, usual_clones
 from scanner.errors import UsageError
 from scanner.gitcommand import Repository
 from scanner.group import DEFAULT_KEY
@@ -26,11 +27,11 @@ from scanner.store.results import Known
 
 def run(options: argparse.Namespace) -> int:
     """Show the steps; with --replacements also write the file."""
-    if bool(options.store) == bool(options.report):
+    if options.store and options.report:
         raise UsageError("name a store with --store FILE, or a report of 'keyleash scan --format json' with --report")
     rules = rules_of(options)
     known_rules = {rule.id: rule for rule in rules.rules}
-    overview = from_store(options.store, known_rules) if options.store else from_reports([options.report], known_rules)
+    overview = from_reports([options.report], known_rules) if options.report else from_store(store_of(options), known_rules)
     known = named(overview, options.id)
     repository = _repository(options, known)
     read = _read(options, repository, known, rules) if repository else None
@@ -54,16 +55,18 @@ def _print(number: int, step: Step) -> None:
 
 
 def _repository(options: argparse.Namespace, known: Known) -> Repository | None:
-    """Return the repository to read from: the one that is named, or the first of the finding's that is a folder here."""
+    """Return the repository to read from: the one that is named, or the first that is a folder here, or an audit's clone."""
     if options.repository:
         found = gitcommand.find(options.repository) if os.path.isdir(options.repository) else None
         if found is None:
             raise UsageError(f"--repository {options.repository}: is no git repository")
         return found
     folders = [one.repository for one in known.occurrences if os.path.isabs(one.repository) and os.path.isdir(one.repository)]
-    found = next((found for path in folders if (found := gitcommand.find(path))), None)
+    clones = options.cache or usual_clones()
+    folders += [mirror_of(clones, one.repository) for one in known.occurrences if not os.path.isabs(one.repository)]
+    found = next((found for path in folders if os.path.isdir(path) and (found := gitcommand.find(path))), None)
     if found is None and options.replacements:
-        raise UsageError("--replacements: none of its repositories is a folder here; name a clone with --repository")
+        raise UsageError("--replacements: none of its repositories is a folder or an audit's clone here; name a --repository")
     return found
 
 
@@ -75,8 +78,8 @@ def _read(options: argparse.Namespace, repository: Repository, known: Known, rul
             raise UsageError(f"--replacements: its rule '{visible(known.rule)}' is not in use here; name its --config")
         return None
     key = DEFAULT_KEY
-    if options.store:
-        with opened(options.store) as store:
+    if not options.report:
+        with opened(store_of(options)) as store:
             key = store.key
     chosen = ruleset_of(wanted, rules.policy)
     read = plan(repository, known.fingerprint, _places(known, repository), chosen, key, set(short_ids(known)))
@@ -100,7 +103,7 @@ def _rewriting(
     where = f"It is in the history of {', '.join(others[:10])}" + (f" and {len(others) - 10} more" if len(others) > 10 else "")
     when = f" as of the last scan, {overview.scanned}" if overview.scanned else ""
     if not (options.replacements and repository and read):
-        again = f"keyleash remedy {known.fingerprint[:12]} " + _source(options)
+        again = f"keyleash remedy {known.fingerprint[:12]}" + _source(options)
         command = f"{again} --repository CLONE --replacements ~/replacements.txt"
         return [Step("Take it out of the history", f"{where}{when}. This writes what git filter-repo needs:", (command,))]
     strip = write(options.replacements, read, repository)
@@ -137,4 +140,5 @@ def _clean_step(options: argparse.Namespace, strip: str | None) -> Step:
 
 
 def _source(options: argparse.Namespace) -> str:
-    return f"--store {shlex.quote(options.store)}" if options.store else f"--report {shlex.quote(options.report)}"
+    said = [f"--{name} {shlex.quote(file)}" for name in ("store", "report") if (file := getattr(options, name))]
+    return "".join(f" {one}" for one in said)

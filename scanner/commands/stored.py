@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import TextIO
 
-from scanner import config
+from scanner import cache, config
 from scanner.commands.scan import check_writable, write_file
 from scanner.errors import UsageError
 from scanner.model import RuleSet
@@ -20,6 +20,27 @@ from scanner.store.results import Known
 
 SHORTEST = 6
 """Digits of a fingerprint that name it."""
+
+
+def usual_store() -> str:
+    """Return the file in which `keyleash audit` remembers, unless another is named; it need not be there."""
+    from platformdirs import user_data_dir
+
+    folder = os.environ.get("KEYLEASH_DATA") or user_data_dir("keyleash", appauthor=False)
+    return os.path.join(folder, "audit.keyleash")
+
+
+def usual_clones() -> str:
+    """Return the folder in which `keyleash audit` keeps mirrors, unless another is named."""
+    return os.path.join(cache.folder(), "clones")
+
+
+def store_of(options: argparse.Namespace) -> str:
+    """Return the store that is meant: the one that is named, or that of the audit. Raises `UsageError` without either."""
+    file: str = options.store or usual_store()
+    if options.store is None and not os.path.isfile(file):
+        raise UsageError("no audit has written a store yet; name one with --store FILE")
+    return file
 
 
 def rules_of(options: argparse.Namespace) -> RuleSet:

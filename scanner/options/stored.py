@@ -8,12 +8,12 @@ from scanner.model import LEVELS
 from scanner.options import Commands, command
 
 STATES = ("open", "accepted", "false-positive", "revoked")
-_STORE = "the store that 'keyleash scan --store' wrote"
+_STORE = "what 'keyleash audit' or 'scan --store' wrote (default: that of 'keyleash audit')"
 _CONFIG = "a configuration whose own rules the findings may be of"
 
 _FINDINGS_EXAMPLES = """\
 examples:
-  keyleash findings list --store ours.keyleash --state open --severity critical --severity high
+  keyleash findings list --state open --severity critical --severity high
   keyleash findings list --store ours.keyleash --older-than 90d --format csv --output old.csv
   keyleash findings list --store ours.keyleash --format sarif --output sarif/    a file a repository
   keyleash findings show --store ours.keyleash 3f9a21
@@ -22,14 +22,14 @@ A finding is named by the first digits of its fingerprint, at least 6. Decisions
 """
 _REPORT_EXAMPLES = """\
 examples:
-  keyleash report --store ours.keyleash --format html --output report.html
+  keyleash report --output report.html
   keyleash report report.json --format markdown       from 'keyleash scan --format json --output report.json'
   keyleash report *.json --severity critical --output worst.html
 The page is one file that asks no network for anything; secrets in it are redacted, places and authors are not.
 """
 _REMEDY_EXAMPLES = """\
 examples:
-  keyleash remedy 3f9a21 --store ours.keyleash
+  keyleash remedy 3f9a21
   keyleash remedy 3f9a21 --store ours.keyleash --repository ~/site --replacements /tmp/replacements.txt
 Rotation comes first: a secret that was pushed is known, whatever becomes of the history. The store holds no secret; with
 --replacements it is read again from the repository's objects and written, readable by you alone, for git filter-repo.
@@ -41,18 +41,18 @@ def add_findings(commands: Commands) -> None:
     top = command(commands, "findings", "list, show and triage the findings of a store", _FINDINGS_EXAMPLES)
     actions = top.add_subparsers(dest="action", metavar="ACTION", required=True, prog="keyleash findings")
     listing = actions.add_parser("list", help="list them, or export them", description="List findings, the most urgent first.")
-    listing.add_argument("--store", metavar="FILE", required=True, help=_STORE)
+    listing.add_argument("--store", metavar="FILE", help=_STORE)
     _choice(listing)
     listing.add_argument("-f", "--format", choices=("text", "json", "csv", "sarif"), default="text", help="default: text")
     listing.add_argument("-o", "--output", metavar="FILE", help="where to write it; for SARIF of several repositories a folder")
     listing.add_argument("--config", metavar="FILE", help=_CONFIG)
     show = actions.add_parser("show", help="show one with its places and decisions", description="Show a finding.")
     show.add_argument("id", metavar="FINGERPRINT")
-    show.add_argument("--store", metavar="FILE", required=True, help=_STORE)
+    show.add_argument("--store", metavar="FILE", help=_STORE)
     show.add_argument("--config", metavar="FILE", help=_CONFIG)
     decide = actions.add_parser("set", help="decide on findings; the history is kept", description="Decide on findings.")
     decide.add_argument("ids", nargs="+", metavar="FINGERPRINT")
-    decide.add_argument("--store", metavar="FILE", required=True, help=_STORE)
+    decide.add_argument("--store", metavar="FILE", help=_STORE)
     decide.add_argument("--state", choices=STATES, required=True, help="what it is from now on")
     decide.add_argument("--reason", required=True, help="why; it stays readable for ever")
     decide.add_argument("--who", metavar="NAME", help="who decides (default: git's user.email)")
@@ -74,6 +74,7 @@ def add_remedy(commands: Commands) -> None:
     remedy.add_argument("--store", metavar="FILE", help=_STORE)
     remedy.add_argument("--report", metavar="REPORT", help="a report of 'scan --format json', in place of a store")
     remedy.add_argument("--repository", metavar="FOLDER", help="a clone to read it from (default: where it was scanned)")
+    remedy.add_argument("--cache", metavar="DIR", help="where an audit keeps its clones (default: in your cache folder)")
     remedy.add_argument("--replacements", metavar="FILE", help="write there what git filter-repo replaces: the secret itself")
     remedy.add_argument("--config", metavar="FILE", help=_CONFIG)
 

@@ -8,6 +8,7 @@ from scanner.overview import Overview, figures, first_place, since, urgent_first
 from scanner.sinks.markdown import cell
 from scanner.sinks.words import count, place
 from scanner.store.results import Known
+from scanner.store.triage import OPEN
 
 ROWS = 25
 
@@ -18,7 +19,7 @@ def write(overview: Overview, out: TextIO) -> None:
 
 def text(overview: Overview) -> str:
     """Return the summary. What came from repositories is nothing but text in it."""
-    live = [one for one in overview.findings if one.state not in figures.ENDED]
+    live = [one for one in overview.findings if one.state == OPEN]
     where = count(len(overview.repositories), "repository", "repositories")
     lines = [f"### Keyleash: {count(len(overview.findings), 'credential')} in {where}\n"]
     if overview.incomplete or overview.skipped:
@@ -43,7 +44,8 @@ def text(overview: Overview) -> str:
 
 
 def _left_out(overview: Overview) -> str:
-    parts = [f"{cell(one.name)} ({one.state})" for one in overview.incomplete[:ROWS]]
+    whys = [f": {cell(one.reason)}" if one.reason else "" for one in overview.incomplete[:ROWS]]
+    parts = [f"{cell(one.name)} ({one.state}{why})" for one, why in zip(overview.incomplete, whys, strict=False)]
     if len(overview.incomplete) > ROWS:
         parts.append(f"{len(overview.incomplete) - ROWS:,} more")
     inputs = f"; {count(len(overview.skipped), 'input')} skipped" if overview.skipped else ""

@@ -10,7 +10,6 @@ import pytest
 
 from scanner.errors import UsageError
 from scanner.model import Skipped
-from scanner.sources import hosts
 from scanner.sources.organisation import Choice, Remote, remotes
 from tests.audit.hub import TOKEN, Hub, serving
 from tests.audit.made import add, bare
@@ -100,7 +99,7 @@ def test_a_page_that_fails_is_asked_for_again_and_then_reported(
     group: tuple[Hub, Planted], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hub, _ = group
-    monkeypatch.setattr(hosts.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr("scanner.sources.hosts.time.sleep", lambda seconds: None)
     hub.limits = 10**6
     said: list[str] = []
     (skipped,) = remotes(f"gitlab:{hub.address}/acme", Choice(), said.append)
@@ -111,7 +110,7 @@ def test_a_page_that_fails_is_asked_for_again_and_then_reported(
 
 @pytest.mark.parametrize("kind", ["github", "gitlab"])
 def test_an_absent_host_is_reported_by_name(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
-    monkeypatch.setattr(hosts.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr("scanner.sources.hosts.time.sleep", lambda seconds: None)
     (skipped,) = remotes(f"{kind}:http://127.0.0.1:9/acme", Choice(), lambda line: None)
     assert isinstance(skipped, Skipped)
     assert skipped.what == f"{kind}:http://127.0.0.1:9/acme"
