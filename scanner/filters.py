@@ -26,6 +26,8 @@ _FILLER = (
 _PUBLISHED = frozenset(("2cafc0970149a84f", "f2d6ca16515033e5"))
 """The beginnings of the SHA-256 of test keys that documentation shows everyone, signed out (https://docs.stripe.com/keys)."""
 _REPEATS = re.compile(rb"(?:(.{2,16}?)\1{2,}|(.{16,80})\2)\Z", re.DOTALL)
+_REPEATED = 200
+"""Bytes at the end of a secret that hold the longest of these, twice."""
 _NAMING = ("zip", "tar", "7z")
 """Steps of a way behind which the name of a member stands."""
 
@@ -63,7 +65,7 @@ def _placeholder(secret: bytes, guessable: bool) -> str | None:
         return "is a word that stands for a password" if _DUMMY.match(secret) else None
     if secret.isascii() and re.search(_FILLER, secret):
         return "holds a filler or a run of characters, as a placeholder does"
-    repeated = _REPEATS.search(secret)
+    repeated = _REPEATS.search(secret[-_REPEATED:])
     if repeated and len(repeated.group()) >= 12:
         return "repeats a few characters, as a placeholder does"
     return "is published in its provider's documentation" if _published(secret) else None

@@ -211,6 +211,9 @@ class Chunk(NamedTuple):
     offset in `data` to one in `text`. Lines and columns are counted in `text`. What was
     decoded in place stands among its surroundings: `decoded` bounds the lines of `data`
     that are new, and what touches none of them is the business of the chunk around.
+    All that an archive's member holds stands, to a person, where the archive does: `inner` maps
+    an offset to one in the member, or in `text` outside of archives, and `depth` counts the steps
+    of `way` that lead to it.
     """
 
     data: bytes
@@ -218,6 +221,8 @@ class Chunk(NamedTuple):
     way: tuple[str, ...] = ()
     offset_of: Callable[[int], int] | None = None
     decoded: tuple[int, int] | None = None
+    inner: Callable[[int], int] | None = None
+    depth: int = 0
 
     def __repr__(self) -> str:
         return _short(self, "way")

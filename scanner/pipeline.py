@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import groupby
+from itertools import groupby, islice
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -32,7 +32,10 @@ from scanner.model import (
 from scanner.rules import load_builtin
 
 _KNOWN = "is the business of the text around, where the rule has looked already"
-_STEP = 4096
+_MATCHES = 2000
+"""How many matches of one rule are taken of one chunk."""
+
+_STEP = 512
 """Places of matches are remembered by steps of so many bytes."""
 
 
@@ -156,12 +159,15 @@ def matches(
     """
     raw: list[tuple[Match, Chunk]] = []
     inside: set[tuple[str, bytes, tuple[str, ...]]] = set()
+    last: tuple[Chunk | None, bool] = None, False
     for result in _matches(blob, engine, rules, anchors):
         if isinstance(result, Skipped):
             yield result
             continue
         match, chunk = result
-        if holds_members(chunk.data):
+        if chunk is not last[0]:
+            last = chunk, holds_members(chunk.data)
+        if last[1]:
             raw.append(result)
         else:
             yield result
@@ -186,11 +192,16 @@ def _matches(blob: Blob, engine: Engine, rules: RuleSet, anchors: Anchors | None
         for index, ends in groupby(met, key=itemgetter(0)):
             rule, places = rules.rules[index], _distinct(ends)
             trace.looked(blob, chunk, rule, places)
+            before = len(believed)
             try:
-                believed += confirmation(rule.confirm)(rule, chunk.data, places)
+                believed += islice(confirmation(rule.confirm)(rule, chunk.data, places), _MATCHES)
             except TimeoutError:
                 trace.dropped(rule, places[0], places[-1], "took too long, and so is skipped")
                 yield Skipped(_name(blob), f"rule '{rule.id}' took too long on this text", _unplaced(blob))
+            if len(believed) - before == _MATCHES:
+                yield Skipped(
+                    _name(blob), f"rule '{rule.id}' matches {_MATCHES:,} times; what follows is not listed", _unplaced(blob)
+                )
         for match in _specific_first(believed):
             if match.confidence == REFUSED:
                 continue
@@ -213,17 +224,27 @@ def _specific_first(matches: list[Match]) -> Iterator[Match]:
     A filter that drops the specific match, because it is documented or allowed, so drops the generic one too.
     """
     generic = [match for match in matches if match.rule.generic]
-    taken = []
+    taken: dict[int, list[tuple[int, int]]] = {}
     for match in matches:
         if not match.rule.generic:
-            taken.append((match.start, match.end))
+            _take(taken, match)
             yield match
     for match in sorted(generic, key=lambda match: (-LEVELS.index(match.confidence), match.rule.id.startswith("generic"))):
-        if any(match.start < end and start < match.end for start, end in taken):
+        near = (span for step in _steps(match.start, match.end) for span in taken.get(step, ()))
+        if any(match.start < end and start < match.end for start, end in near):
             trace.dropped(match.rule, match.start, match.end, "is what a surer rule looked at here", match.redacted)
         else:
-            taken.append((match.start, match.end))
+            _take(taken, match)
             yield match
+
+
+def _take(taken: dict[int, list[tuple[int, int]]], match: Match) -> None:
+    for step in _steps(match.start, match.end):
+        taken.setdefault(step, []).append((match.start, match.end))
+
+
+def _steps(start: int, end: int) -> range:
+    return range(start // _STEP, end // _STEP + 1)
 
 
 def _news(blob: Blob, engine: Engine, rules: RuleSet, skipped: dict[Skipped, None]) -> Iterator[tuple[Match, Chunk]]:
@@ -266,25 +287,27 @@ def _unknown(
 
 
 class _Seen:
-    """The matches of one blob so far, by place in its text, to tell what decoding brought from what stood there already."""
+    """The matches of one blob so far, by place in its text or in an archive's member, to tell what decoding brought from
+    what stood there already."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, int], list[tuple[int, int, tuple[str, ...], tuple[int, int]]]] = {}
+        self._known: dict[tuple[str, tuple[str, ...], int], dict[tuple[int, int], tuple[int, int]]] = {}
 
     def is_news(self, match: Match, chunk: Chunk) -> bool:
         """Whether no chunk around this one has the rule's match there, or only with less evidence. Remembers the match."""
-        place = chunk.offset_of or int
+        place = chunk.inner or int
         start, end = place(match.start), place(match.end)
         weight = LEVELS.index(match.confidence), LEVELS.index(match.severity)
-        steps = [(match.rule.id, step) for step in range(start // _STEP, end // _STEP + 1)]
         around = [
             known
-            for step in (steps if chunk.way else ())
-            for first, last, way, known in self._known.get(step, ())
-            if first <= end and start <= last and len(way) < len(chunk.way) and chunk.way[: len(way)] == way
+            for depth in range(chunk.depth, len(chunk.way))
+            for step in _steps(start, end)
+            for (first, last), known in self._known.get((match.rule.id, chunk.way[:depth], step), {}).items()
+            if first <= end and start <= last
         ]
-        for step in steps:
-            self._known.setdefault(step, []).append((start, end, chunk.way, weight))
+        for step in _steps(start, end):
+            here = self._known.setdefault((match.rule.id, chunk.way, step), {})
+            here[start, end] = max(weight, here.get((start, end), weight))
         outside = chunk.decoded and (match.end <= chunk.decoded[0] or match.start >= chunk.decoded[1])
         return all(known < weight for known in around) if around else not outside
 

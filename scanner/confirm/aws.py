@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import base64
 import functools
-from collections.abc import Iterator, Sequence
+import heapq
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 import regex
@@ -23,6 +24,12 @@ BLOCK_BYTES = 3000
 BLOCK_LINES = 30
 """How far from an id a secret is still taken to belong to it: within both limits."""
 
+_STEP = 1024
+_ASKED = 24
+"""How many of the nearest ids or secrets are asked whether they belong together."""
+
+Span = tuple[int, int]
+
 NAME_BYTES = 90
 """How far before a secret its name may begin. The rule's anchors allow no more."""
 
@@ -33,6 +40,8 @@ _RUN = regex.compile(rb"[A-Za-z0-9/+]{40,}+(?!=)")  # each run as a whole: much 
 _RUN_CHARACTERS = frozenset(bytes([byte]) for byte in b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/+")
 _AWS_NEAR = regex.compile(rb"(?i)aws|amazon|(?<![a-z0-9])s3(?![0-9])")
 _SECRET_NAME = regex.compile(rb"(?i)secret|(?:aws|amazon|s3)[\w\s.\-]{0,30}(?:key|sk|pass|pwd|cred)(?!\w*[\s_.-]*id\b)|\bsk\b")
+_WORD = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
+_WORD_RIGHT = regex.compile(rb"[A-Za-z0-9_\-]*")
 _EXACT_NAME = regex.compile(
     rb"(?i)secret[\s_.-]*access[\s_.-]*key|(?:aws|amazon|s3a?|ses)[\w\s.\-:\[\]'\"]{0,24}secret|secret[\w\s.\-]{0,12}(?:aws|amazon|s3)"
 )
@@ -73,13 +82,14 @@ def _account(key_id: bytes) -> list[str]:
 
 def confirm_key_id(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator[Match]:
     """Yield the access key ids, with their account, and whether their secret stands beside them."""
+    near = _Near(data)
     for match in search(_ID, data, ends, rule.width):
         key_id = match.group()
         start, end = match.span()
         if not _real_id(key_id):
             dropped(rule, start, end, "is made up: a sequence, too few different characters, or a word that says so")
             continue
-        paired = any(_beside(data, start, end, *found) for found in _candidates(data, start))
+        paired = near.has_secret(start, end)
         evidence = ["has the form of an access key id", *_account(key_id)]
         evidence.append("its secret stands beside it" if paired else LONE)
         severity = "low" if is_canary(key_id) else "high" if paired else rule.severity
@@ -88,6 +98,7 @@ def confirm_key_id(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator[Mat
 
 def confirm_secret_key(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator[Match]:
     """Yield 40-character secrets that a name, or an access key id in the same block, gives away."""
+    near = _Near(data)
     for start, stop in windows(ends, BLOCK_BYTES, BLOCK_BYTES, len(data)):
         low, high = max(0, start - 41), min(len(data), stop + 41)
         for first, last in _forties(data, low, high):
@@ -98,7 +109,7 @@ def confirm_secret_key(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator
             if data[first - 1 : first] == data[last : last + 1] == b".":
                 continue  # the middle of a JSON web token
             name = _name_before(data, first)
-            pair = _id_beside(data, first, last)
+            pair = near.id_of(first, last)
             if pair:
                 evidence = [f"beside the access key id {_short(pair)}", *_account(pair)]
                 confidence, severity = "high", "low" if is_canary(pair) else "critical"
@@ -114,22 +125,24 @@ def confirm_secret_key(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator
 
 def confirm_session_token(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator[Match]:
     """Yield session tokens; they expire within 36 hours, so alone they weigh less than a key."""
+    near = _Near(data)
     for match in search(rule.pattern, data, ends, rule.reach):
         start, end = match.span("secret")
-        while end < len(data) and data[end : end + 1] in _BASE64:
-            end += 1  # a token is longer than an anchor may be
+        rest = _REST.match(data, end)  # a token is longer than an anchor may be
+        end = rest.end() if rest else end
         token = data[start:end]
         if entropy(token[16:]) < 4.5:
             dropped(rule, start, end, LOW_ENTROPY)
             continue
-        pair = _id_beside(data, start, end)
+        pair = near.id_of(start, end)
         evidence = ["begins as a session token does"] + ([f"beside the access key id {_short(pair)}"] if pair else [])
         yield Match(rule, start, end, token, tuple(evidence), rule.confidence, "high" if pair else rule.severity)
 
 
-_BASE64 = frozenset(bytes([byte]) for byte in b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=")
+_REST = regex.compile(rb"[A-Za-z0-9+/=]{0,16384}")
 
 
+@functools.lru_cache(maxsize=2048)
 def plausible_secret(text: bytes) -> bool:
     """Whether 40 base64 characters look random: no digest, path, identifier or run of words.
 
@@ -160,13 +173,6 @@ def _short(key_id: bytes) -> str:
     return f"{text[:4]}…{text[-4:]}"
 
 
-def _candidates(data: bytes, around: int) -> Iterator[tuple[int, int]]:
-    low, high = max(0, around - BLOCK_BYTES), min(len(data), around + BLOCK_BYTES)
-    for first, last in _forties(data, max(0, low - 41), min(len(data), high + 41)):
-        if plausible_secret(data[first:last]):
-            yield first, last
-
-
 def _forties(data: bytes, low: int, high: int) -> Iterator[tuple[int, int]]:
     """Yield the runs of exactly 40 base64 characters that lie wholly between two offsets, or stand behind a `\\n` there."""
     for found in _RUN.finditer(data, low, high):
@@ -182,16 +188,45 @@ def _forties(data: bytes, low: int, high: int) -> Iterator[tuple[int, int]]:
 _ESCAPED = (rb"\n", rb"\r", rb"\t")
 
 
-def _id_beside(data: bytes, start: int, end: int) -> bytes | None:
-    """Return the nearest real access key id of the block, or None."""
-    nearest: tuple[int, bytes] | None = None
-    low, high = max(0, start - BLOCK_BYTES), min(len(data), end + BLOCK_BYTES)
-    for found in _id_pattern().finditer(data, low, high):
-        if _real_id(found.group()) and _beside(data, *found.span(), start, end):
-            distance = max(found.start() - end, start - found.end())
-            if nearest is None or distance < nearest[0]:
-                nearest = distance, found.group()
-    return nearest[1] if nearest else None
+class _Near:
+    """The ids and the secrets of a text, by the step of their beginning: each part of it is searched once."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._ids: dict[int, list[Span]] = {}
+        self._secrets: dict[int, list[Span]] = {}
+
+    def id_of(self, start: int, end: int) -> bytes | None:
+        """Return the nearest real access key id of the block, or None."""
+        for first, last in self._nearest(self._ids, self._ids_in, start, end):
+            if _beside(self._data, first, last, start, end):
+                return self._data[first:last]
+        return None
+
+    def has_secret(self, start: int, end: int) -> bool:
+        """Whether one of the secrets nearest to an id stands in its block."""
+        return any(
+            _beside(self._data, start, end, first, last)
+            for first, last in self._nearest(self._secrets, self._secrets_in, start, end)
+        )
+
+    def _nearest(
+        self, known: dict[int, list[Span]], read: Callable[[int, int], list[Span]], start: int, end: int
+    ) -> list[Span]:
+        found = []
+        for step in range(max(0, start - BLOCK_BYTES) // _STEP, (end + BLOCK_BYTES) // _STEP + 1):
+            if step not in known:
+                known[step] = read(step * _STEP, (step + 1) * _STEP)
+            found += known[step]
+        return heapq.nsmallest(_ASKED, found, key=lambda span: max(span[0] - end, start - span[1]))
+
+    def _ids_in(self, low: int, high: int) -> list[Span]:
+        found = _id_pattern().finditer(self._data, low, min(len(self._data), high + 24))
+        return [match.span() for match in found if match.start() < high and _real_id(match.group())]
+
+    def _secrets_in(self, low: int, high: int) -> list[Span]:
+        found = _forties(self._data, max(0, low - 1), min(len(self._data), high + 42))
+        return [span for span in found if low <= span[0] < high and plausible_secret(self._data[span[0] : span[1]])]
 
 
 def _beside(data: bytes, id_start: int, id_end: int, start: int, end: int) -> bool:
@@ -217,9 +252,9 @@ def _name_before(data: bytes, start: int) -> tuple[str, int] | None:
     if last is None or len(before) - last.start() > NAME_BYTES or any(_forties(before, last.end(), len(before))):
         return None
     # One word to the left alone: the words before may be the access key id or a password, and this is shown.
-    words = regex.search(rb"[A-Za-z0-9_.\-]*\Z", before[: last.start()])
-    rest = regex.match(rb"[A-Za-z0-9_\-]*", before[last.end() :])
-    name = (words.group() if words else b"") + last.group() + (rest.group() if rest else b"")
+    left = before[: last.start()]
+    rest = _WORD_RIGHT.match(before, last.end())
+    name = left[len(left.rstrip(_WORD)) :] + last.group() + (rest.group() if rest else b"")
     said = _id_pattern().sub(lambda found: _short(found.group()).encode(), name).strip(b" -.").decode("utf-8", "replace")
     if _EXACT_NAME.search(before):
         return said, 2

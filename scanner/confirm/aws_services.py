@@ -51,16 +51,17 @@ def confirm_bedrock(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator[Ma
 
 def confirm_presigned(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator[Match]:
     """Yield pre-signed URLs: an id, a signature, and a time until which whoever has them may do one thing."""
-    done = -1
+    done = 0
     for end in ends:
-        low = max(0, end - URL_BYTES)
+        if end <= done:
+            continue
+        low = max(done, end - URL_BYTES)
         for found in _URL_CHARACTER.finditer(data, low, min(len(data), end + URL_BYTES)):
             first, last = found.span()
             if first <= end <= last:
-                url = found.group()
+                url, done = found.group(), last
                 signature = regex.search(rb"[?&;](?:X-Amz-)?Signature=(?P<secret>[0-9A-Za-z%+/=]{28,64})", url)
-                if signature and first > done:
-                    done = last
+                if signature:
                     span = first + signature.start("secret"), first + signature.end("secret")
                     said = ("pre-signed URL", *_signed(url))
                     if _real(signature["secret"]):

@@ -50,6 +50,9 @@ _NO_VALUE = regex.compile(
     rb"|required|optional|example.*|redacted|hidden|reset|policy|https?://.*|[A-Za-z_][\w.]*\(.*)\Z"
 )
 
+_CHARACTERS = tuple(regex.compile(kind) for kind in (rb"[a-z]", rb"[A-Z]", rb"[0-9]", rb"[^A-Za-z0-9]"))
+_WITHIN = regex.compile(rb"[a-z0-9!-/][A-Z]")
+
 
 def confirm(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator[Match]:
     """Yield labelled passwords near a console address or an account number."""
@@ -113,7 +116,7 @@ def _cells(row: bytes, delimiter: bytes) -> list[tuple[bytes, int]]:
 
 def _is_random(text: bytes) -> bool:
     """Whether a value looks like no word: capital and small letters, and digits or signs among them."""
-    return len(text) >= 8 and all(regex.search(kind, text) for kind in (rb"[a-z]", rb"[A-Z]", rb"[0-9]", rb"[a-z0-9!-/][A-Z]"))
+    return len(text) >= 8 and all(kind.search(text) for kind in (*_CHARACTERS[:3], _WITHIN))
 
 
 def _is_password(text: bytes) -> bool:
@@ -122,5 +125,5 @@ def _is_password(text: bytes) -> bool:
     IAM's default policy asks for 8 characters of three kinds; an administrator may lower it
     (source: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_passwords_account-policy.html).
     """
-    kinds = sum(bool(regex.search(kind, text)) for kind in (rb"[a-z]", rb"[A-Z]", rb"[0-9]", rb"[^A-Za-z0-9]"))
+    kinds = sum(bool(kind.search(text)) for kind in _CHARACTERS)
     return len(text) >= 6 and kinds >= 2 and len(set(text)) > 4 and not _NO_VALUE.match(text)

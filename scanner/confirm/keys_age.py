@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from scanner.confirm.keys_armour import Work
 from scanner.confirm.pattern import search
 from scanner.model import Match, Rule
 from scanner.trace import dropped
@@ -19,7 +20,9 @@ _GENERATOR = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
 
 def confirm(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator[Match]:
     """Yield the age secret keys whose checksum holds, each with its public recipient."""
+    work = Work()
     for found in search(_PATTERN, data, ends, rule.width):
+        work.spend(0)
         text = found.group().decode("ascii")
         key = decode(text)
         if key is None or len(key) != 32 or len(set(key)) < 12:

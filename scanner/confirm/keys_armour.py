@@ -37,12 +37,17 @@ class Work:
     """
 
     def __init__(self) -> None:
-        self._left = MAX_WORK
+        self._left = self._spare = MAX_WORK
 
     def spend(self, size: int, least: int = 4096) -> None:
         self._left -= max(size, least)
         if self._left < 0:
             raise TimeoutError("too many candidates for a private key")
+
+    def covers(self, size: int) -> bool:
+        """Take what something costs that can be done without, and return whether it is to be done."""
+        self._spare -= size
+        return self._spare >= 0
 
 
 @dataclass(frozen=True, slots=True)

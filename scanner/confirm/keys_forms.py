@@ -40,6 +40,8 @@ _MEMBER = regex.compile(
     rb"(?P<value>[A-Za-z0-9_+/-]{1,6000}={0,2})[\"']"
 )
 _JWK_REACH = 16 * 1024
+_DERIVED = 16 * 1024
+"""Bytes of text that take as long to read as the public half of an elliptic key takes to compute."""
 _CURVE_BYTES = {"P-256": 32, "P-384": 48, "P-521": 66, "secp256k1": 32}
 
 
@@ -109,16 +111,16 @@ def xml(data: bytes, begin: regex.Match[bytes], work: Work) -> Place | None:
     work.spend(stop - start)
     for text in texts(data, start, start, stop, markup=False):
         fields = {found["name"].decode(): int.from_bytes(_decoded(found["value"]), "big") for found in _FIELD.finditer(text)}
-        key = _xml_key(fields)
+        key = _xml_key(fields, work)
         if key:
             return Place(start, stop, key)
     return None
 
 
-def _xml_key(fields: dict[str, int]) -> Key | None:
+def _xml_key(fields: dict[str, int], work: Work) -> Key | None:
     if {"Modulus", "Exponent", "D"} <= fields.keys():
         primes = (fields.get("P", 0), fields.get("Q", 0))
-        return keys_read.rsa(fields["Modulus"], fields["Exponent"], fields["D"], *primes)
+        return _rsa(fields["Modulus"], fields["Exponent"], fields["D"], *primes, work)
     if {"P", "Q", "G", "Y", "X"} <= fields.keys():
         return keys_read.dsa(*(fields[name] for name in "PQGYX"))
     return None
@@ -132,26 +134,32 @@ def jwk(data: bytes, found: regex.Match[bytes], work: Work) -> Place | None:
         return None
     work.spend(stop - start)
     text = data[start:stop].replace(b"\\", b"")
-    key = _jwk_key({member["name"].decode(): member["value"] for member in _MEMBER.finditer(text)})
+    key = _jwk_key({member["name"].decode(): member["value"] for member in _MEMBER.finditer(text)}, work)
     return Place(start, stop, key) if key else None
 
 
-def _jwk_key(members: dict[str, bytes]) -> Key | None:
+def _jwk_key(members: dict[str, bytes], work: Work) -> Key | None:
     kind, secret = members.get("kty"), members.get("d")
     if not secret or len(secret) < 20:
         return None
     if kind == b"RSA" and "n" in members and "e" in members:
-        return keys_read.rsa(*(_number(members.get(name, b"")) for name in "nedpq"))
+        n, e, d, p, q = (_number(members.get(name, b"")) for name in "nedpq")
+        return _rsa(n, e, d, p, q, work)
     curve = members.get("crv", b"").decode()
     if kind == b"OKP":
         key = keys_read.edwards(curve, _decoded(secret))
         return key and _agreeing(key, _decoded(members.get("x", b"")))
     if kind == b"EC" and curve in _CURVE_BYTES:
+        work.spend(_DERIVED)
         key = keys_read.elliptic(curve, _number(secret))
         width = _CURVE_BYTES[curve]
         point = b"".join(_decoded(members.get(name, b"")).rjust(width, b"\0") for name in "xy")
         return key and _agreeing(key, point)
     return None
+
+
+def _rsa(n: int, e: int, d: int, p: int, q: int, work: Work) -> Key | None:
+    return keys_read.rsa(n, e, d, p, q) if p and q else keys_read.recovered(n, e, d, work.covers)
 
 
 def _agreeing(key: Key, point: bytes) -> Key:

@@ -19,6 +19,11 @@ from scanner.confirm.text import entropy
 MAX_SIZE = 64 * 1024
 """The longest private key in bytes that is believed: post-quantum ones have 5 kB, a 16,384-bit RSA key 9 kB."""
 
+_MAX_RSA = 16_384
+"""Bits of the longest RSA key whose numbers are held against each other."""
+
+_QUICK = 10_000
+"""Cubic bits of an exponentiation that take as long as reading a byte of text."""
 
 _KNOWN_WELL = frozenset(("EC P-256", "EC P-384", "EC P-521", "EC secp256k1", "Ed25519", "Ed448", "X25519", "X448"))
 """Kinds of which the library reads every sound key: one that it refuses is damaged."""
@@ -93,22 +98,37 @@ def _broken(found: Outline, data: bytes) -> Key | None:
 
 
 def rsa(n: int, e: int, d: int, p: int = 0, q: int = 0) -> Key | None:
-    """Return an RSA key from its numbers; without the primes they are recovered where that is quick."""
+    """Return an RSA key from its numbers, whose primes may be missing."""
     if n.bit_length() < 128 or min(e, d) < 3:
         return None
-    if not (p and q):
-        p, q = _primes(n, e, d)
     ssh = b"".join(map(wire_string, (b"ssh-rsa", wire_integer(e), wire_integer(n))))
     key = Key("RSA", n.bit_length(), b"", rsa_public(n, e), ssh)
-    if min(p, q) < 3:
+    if min(p, q) < 3 or n.bit_length() > _MAX_RSA:
         return replace(key, secret=n.to_bytes(n.bit_length() // 8 + 1, "big") + d.to_bytes(d.bit_length() // 8 + 1, "big"))
-    try:
-        numbers = (n, e, d, p, q, d % (p - 1), d % (q - 1), pow(q, -1, p))
-        sound = p * q == n and (e * d - 1) % (p - 1) == 0 and (e * d - 1) % (q - 1) == 0
-    except ValueError:
-        numbers, sound = (n, e, d, p, q, 0, 0, 0), False
+    numbers, sound = (n, e, d, p, q, 0, 0, 0), False
+    if p * q == n and (e * d - 1) % (p - 1) == 0 and (e * d - 1) % (q - 1) == 0:
+        try:
+            numbers, sound = (n, e, d, p, q, d % (p - 1), d % (q - 1), pow(q, -1, p)), True
+        except ValueError:
+            pass
     key = replace(key, secret=rsa_pkcs8(numbers))
     return key if sound else doubted(key)
+
+
+def recovered(n: int, e: int, d: int, covers: Callable[[int], bool]) -> Key | None:
+    """Return an RSA key that was written without its primes, which are found where that is quick.
+
+    `covers` is asked whether a cost may be had, in bytes of text that take as long to read.
+    """
+    bits = n.bit_length()
+    if min(n, e, d) < 3 or bits > 4096 or e.bit_length() > 64 or d.bit_length() > bits or n % 2 == 0:
+        return rsa(n, e, d)
+    if not covers(bits**3 // _QUICK):
+        return rsa(n, e, d)
+    if pow(2, e * d - 1, n) != 1:
+        key = rsa(n, e, d)
+        return key and doubted(key)
+    return rsa(n, e, d, *_primes(n, e, d))
 
 
 def doubted(key: Key) -> Key:
@@ -117,9 +137,7 @@ def doubted(key: Key) -> Key:
 
 
 def _primes(n: int, e: int, d: int) -> tuple[int, int]:
-    """Return the primes of a modulus, the larger first, or zeros when they cannot be had quickly."""
-    if n.bit_length() > 4096 or e.bit_length() > 64 or n % 2 == 0 or pow(2, e * d - 1, n) != 1:
-        return 0, 0
+    """Return the primes of a modulus, the larger first, or zeros when they cannot be had."""
     from cryptography.hazmat.primitives.asymmetric.rsa import rsa_recover_prime_factors
 
     try:

@@ -32,7 +32,7 @@ _BEGINNING = regex.compile(
 _LINE = regex.compile(rb"[A-Za-z0-9+/]{40}")
 _BAG = b"\x06\x0b\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x0a\x01"
 _SEALED = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x06"
-MAX_TEXT = 4 * 1024 * 1024
+MAX_TEXT = 2 * 1024 * 1024
 MAX_STORE = 16 * 1024 * 1024
 _MAX_ENTRIES = 10_000
 
@@ -65,7 +65,7 @@ def _in_base64(data: bytes, start: int, work: Work) -> tuple[Store | None, bytes
     if keys_armour.in_word(data, start) or not _LINE.match(data, start):
         return None, b""
     stop = written_until(data, start, min(len(data), start + MAX_TEXT))
-    work.spend(2 * (stop - start))
+    work.spend(8 * (stop - start))
     for body in bodies(data, start, start, stop):
         raw, _ = body.decode()
         store = _read(raw, 0, work)

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from cryptography import x509
 
 MAX_WITNESSES = 100
-"""Certificates and public keys read of one text. They add evidence to a finding and decide none."""
+"""Certificates and public keys read of one text, and keys whose public half is looked for.
+
+They add evidence to a finding and decide none.
+"""
 
 _DER = (b"\x30\x82", b"\x30\x81", b"\x30\x59", b"\x30\x2a")
 _BLOCK = regex.compile(
@@ -31,6 +34,7 @@ class Witnesses:
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._known: dict[bytes, str] | None = None
+        self._asked = 0
 
     def of(self, key: Key) -> str | None:
         """Return what is said of a key by its certificate or public key in the same text, or None."""
@@ -38,7 +42,8 @@ class Witnesses:
             self._known = dict(self._read())
         if key.public in self._known:
             return self._known[key.public]
-        if key.ssh and base64.b64encode(key.ssh) in self._data:
+        self._asked += 1
+        if key.ssh and self._asked <= MAX_WITNESSES and base64.b64encode(key.ssh) in self._data:
             return "its public key is in the same file"
         return None
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import groupby
-from operator import itemgetter
+from operator import add, itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from scanner.decode import text
@@ -21,6 +22,8 @@ from scanner.model import DEFAULT_LIMITS, Chunk, Limits, Skipped
 
 if TYPE_CHECKING:
     import regex
+
+    from scanner.decode import encodings
 
 Anchors = list[tuple[int, int]]
 Look = Callable[[bytes], Anchors]
@@ -32,6 +35,9 @@ KINDS = ("base64", "hex", "percent", "entities", "escapes", "quoted-printable", 
 _OPAQUE = ("base64", "hex")
 _LITTLE = 4096
 """Any encoded text is looked for in what was hidden altogether; other encodings leave base64 legible, as the engine saw it."""
+
+_CHUNK = 3
+"""Places in an archive that take as long to look at as a chunk does by itself."""
 
 _ZIP_END = b"PK\x05\x06"
 _ZIP_TAIL = 65_557  # the record at the end of a zip archive, and the longest comment behind it
@@ -72,7 +78,7 @@ def chunks(
     chunk = Chunk(plain, plain)
     yield chunk, anchors
     if triggers or (whole and plain is data and kind_of(data)):
-        yield from _Blob(name, look, budget_for(len(data), limits)).inside(_Layer(chunk), triggers)
+        yield from _Blob(name, look, budget_for(len(data), limits), {}).inside(_Layer(chunk), triggers)
 
 
 class _Layer(NamedTuple):
@@ -100,6 +106,7 @@ class _Blob(NamedTuple):
     name: str
     look: Look
     budget: Budget
+    known: dict[tuple[int, tuple[str, ...]], tuple[str, ...]]
 
     def inside(self, layer: _Layer, triggers: Anchors) -> Iterator[tuple[Chunk, Anchors] | Skipped]:
         """Yield every chunk that a layer holds, at any depth."""
@@ -107,7 +114,12 @@ class _Blob(NamedTuple):
             if isinstance(found, Skipped):
                 yield found
                 continue
+            if self._known(found.chunk):
+                continue
             anchors = self.look(found.chunk.data)
+            if found.archives and anchors and not self.budget.look(len(anchors) + _CHUNK):
+                yield self._skipped(found.chunk.way, "holds more that looks like credentials than the limit")
+                continue
             inner = _split(anchors)
             if found.chunk.decoded:
                 # What is encoded in the surroundings was seen when the chunk around was looked at.
@@ -117,6 +129,10 @@ class _Blob(NamedTuple):
                     inner += _any_text(found.chunk)
             yield found.chunk, anchors
             yield from self.inside(found, inner)
+
+    def _known(self, chunk: Chunk) -> bool:
+        """Whether the same came out of the same encodings in another order, as it does where several stand side by side."""
+        return self.known.setdefault((hash(chunk.data), tuple(sorted(chunk.way))), chunk.way) != chunk.way
 
     def _layers(self, layer: _Layer, triggers: Anchors) -> Iterator[_Layer | Skipped]:
         data = layer.chunk.data
@@ -139,7 +155,7 @@ class _Blob(NamedTuple):
     def _encodings(self, layer: _Layer, ends: dict[str, list[int]]) -> Iterator[_Layer | Skipped]:
         from scanner.decode import encodings
 
-        for found in encodings.decoded(layer.chunk.data, ends):
+        for found in encodings.decoded(layer.chunk.data, ends, self.budget.value):
             way = (*layer.chunk.way, found.kind)
             if layer.encodings == self.budget.limits.encodings:
                 yield self._skipped(way, f"is more than {layer.encodings} encodings deep")
@@ -151,8 +167,9 @@ class _Blob(NamedTuple):
                 packed = layer._replace(chunk=layer.chunk._replace(way=way), encodings=layer.encodings + 1)
                 yield from self._archive(packed, found.data, found.archive, found.start)
             else:
-                inside = Chunk(found.data, layer.chunk.text, way, _chain(layer.chunk, found.offset_of), found.lines)
-                yield _Layer(inside, layer.encodings + 1, layer.archives)
+                yield _Layer(_inside(layer.chunk, way, found), layer.encodings + 1, layer.archives)
+        if self.budget.values < 0:
+            yield Skipped(self.name, "holds more encoded values than the limit")
 
     def _archive(self, layer: _Layer, data: bytes, kind: str, start: int) -> Iterator[_Layer | Skipped]:
         """Yield the members of an archive; every place in them is the place where the archive begins."""
@@ -168,7 +185,8 @@ class _Blob(NamedTuple):
             way = (*chunk.way, *found.way)
             if isinstance(found, archives.Member):
                 members += 1
-                member = Chunk(text.text_of(found.data), chunk.text, way, lambda _: place)
+                inner = partial(add, self.budget.piece())
+                member = Chunk(text.text_of(found.data), chunk.text, way, lambda _: place, inner=inner, depth=len(way))
                 yield _Layer(member, layer.encodings, layer.archives + 1)
             elif members or not layer.encodings:
                 # Encoded bytes that only begin like an archive are a constant in a program.
@@ -207,6 +225,11 @@ def _through(chunk: Chunk, offset: int) -> int:
     return chunk.offset_of(offset) if chunk.offset_of else offset
 
 
-def _chain(chunk: Chunk, inner: Callable[[int], int]) -> Callable[[int], int]:
-    outer = chunk.offset_of
+def _inside(around: Chunk, way: tuple[str, ...], found: encodings.Text) -> Chunk:
+    """Return what was decoded as a chunk that knows its place in the text around, in the member and in the blob."""
+    outer, inner = (_chain(known, found.offset_of) for known in (around.offset_of, around.inner))
+    return Chunk(found.data, around.text, way, outer, found.lines, inner, around.depth)
+
+
+def _chain(outer: Callable[[int], int] | None, inner: Callable[[int], int]) -> Callable[[int], int]:
     return inner if outer is None else lambda offset: outer(inner(offset))

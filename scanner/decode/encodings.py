@@ -31,20 +31,24 @@ class Packed:
     archive: str
 
 
-def decoded(data: bytes, ends: Mapping[str, Sequence[int]]) -> Iterator[Text | Packed]:
-    """Yield what the triggers of a text lead to; `ends` are their rising end offsets by kind."""
+def decoded(data: bytes, ends: Mapping[str, Sequence[int]], covered: Callable[[], bool]) -> Iterator[Text | Packed]:
+    """Yield what the triggers of a text lead to; `ends` are their rising end offsets by kind.
+
+    `covered` is asked for each value in base64 or hexadecimal; none of the kind is decoded behind one that is not.
+    """
     if "base64" in ends or "manifest" in ends:
-        yield from _values("base64", data, base64runs.values(data, ends.get("base64", ()), ends.get("manifest", ())))
+        values = base64runs.values(data, ends.get("base64", ()), ends.get("manifest", ()))
+        yield from _values("base64", data, values, covered)
     if "hex" in ends:
-        yield from _values("hex", data, hexadecimal.values(data, ends["hex"]))
+        yield from _values("hex", data, hexadecimal.values(data, ends["hex"]), covered)
     for kind in escapes.ESCAPES:
         if kind in ends:
             for found in escapes.regions(kind, data, ends[kind]):
                 yield _text(kind, found)
 
 
-def _values(kind: str, data: bytes, values: Iterable[Value]) -> Iterator[Text | Packed]:
-    for found in joined(data, values):
+def _values(kind: str, data: bytes, values: Iterable[Value], covered: Callable[[], bool]) -> Iterator[Text | Packed]:
+    for found in joined(data, values, covered):
         if isinstance(found, Value):
             yield Packed(kind, found.decoded, found.start, kind_of(found.decoded) or "")
         else:

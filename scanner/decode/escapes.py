@@ -20,6 +20,8 @@ WINDOW = 16 * 1024
 
 _GAP = 200
 _THIN = 50
+WIDEST = 80
+"""Bytes of the longest escape."""
 _BEHIND = 16  # what a pattern looks back
 _AHEAD = 1  # and ahead
 _PIECE = 1024 * 1024
@@ -29,11 +31,15 @@ Replace = Callable[["regex.Match[bytes]"], bytes]
 
 
 class Escape(NamedTuple):
-    """One encoding: its escapes and what each stands for; `whole` asks for the rest of the text, as a mail needs."""
+    """One encoding: its escapes and what each stands for; `whole` asks for the rest of the text, as a mail needs.
+
+    `marked` says that an escape has its first character nowhere else, so that from any place the same ones are found.
+    """
 
     pattern: regex.Pattern[bytes]
     replace: Replace
     whole: regex.Pattern[bytes] | None = None
+    marked: bool = True
 
 
 _DIGITS = "0123456789abcdefABCDEF"
@@ -96,7 +102,9 @@ ESCAPES: dict[str, Escape] = {
         _entity,
     ),
     "escapes": Escape(
-        regex.compile(rb"\\(?:u[0-9A-Fa-f]{4}|u\{[0-9A-Fa-f]{1,5}\}|x[0-9A-Fa-f]{2}|[0-3]?[0-7]{2}|[nrtbfv\"'/\\])"), _escape
+        regex.compile(rb"\\(?:u[0-9A-Fa-f]{4}|u\{[0-9A-Fa-f]{1,5}\}|x[0-9A-Fa-f]{2}|[0-3]?[0-7]{2}|[nrtbfv\"'/\\])"),
+        _escape,
+        marked=False,
     ),
     "quoted-printable": Escape(
         regex.compile(rb"=(?:[0-9A-Fa-f]{2}|[ \t]{0,64}\r?\n)"),
@@ -110,6 +118,7 @@ ESCAPES: dict[str, Escape] = {
             rb"(?=[A-Za-z0-9/+=-])"
         ),
         _nothing,
+        marked=False,
     ),
 }  # fmt: skip
 
@@ -126,12 +135,33 @@ def regions(kind: str, data: bytes, ends: Sequence[int]) -> Iterator[Rewritten]:
         windows, gap = clusters(((max(0, end - WINDOW), min(len(data), end + WINDOW)) for end in ends), 0), _GAP
     position = 0
     for low, high in windows:
-        for start, end in clusters((match.span() for match in escape.pattern.finditer(data, low, high)), gap):
+        for start, end in _stretches(escape, data, low, high, gap):
             while position < len(ends) and ends[position] < start - gap:
                 position += 1
             if position < len(ends) and ends[position] <= end + gap:
                 for first in range(start, end, _PIECE):
                     yield _region(escape, data, max(start, first - _OVERLAP), min(end, first + _PIECE), end)
+
+
+def _stretches(escape: Escape, data: bytes, low: int, high: int, gap: int) -> Iterator[tuple[int, int]]:
+    """Yield the spans of escapes that are at most `gap` apart."""
+    if not escape.marked:
+        yield from clusters((match.span() for match in escape.pattern.finditer(data, low, high)), gap)
+        return
+    found = escape.pattern.search(data, low, high)
+    while found:
+        start, end = found.span()
+        while True:  # of escapes that stand close, few need be visited
+            far = min(high, end + gap)
+            found = escape.pattern.search(data, min(end + gap // 2, far), high)
+            if found is None or found.start() > far:
+                for found in escape.pattern.finditer(data, end, min(high, end + gap // 2 + WIDEST)):
+                    pass
+                if found is None or found.start() > far:
+                    break
+            end = found.end()
+        yield start, end
+        found = escape.pattern.search(data, end, high)
 
 
 def _thinned(ends: Sequence[int]) -> Iterator[int]:

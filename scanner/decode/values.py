@@ -7,8 +7,8 @@ text, an archive, or holds the word that the trigger saw.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
 import regex
 
@@ -26,12 +26,14 @@ _WORD = regex.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(NamedTuple):
     """An encoded value: its decoded bytes, and one edit for each of its lines."""
 
-    decoded: bytes = field(repr=False)
-    edits: tuple[Edit, ...] = field(repr=False)
+    decoded: bytes
+    edits: tuple[Edit, ...]
+
+    def __repr__(self) -> str:
+        return f"Value({self.start}, {self.end})"
 
     @property
     def start(self) -> int:
@@ -82,13 +84,16 @@ def worth(decoded: bytes) -> bool:
     return bool(decoded) and (is_text(decoded) or kind_of(decoded) is not None or _WORD.search(decoded) is not None)
 
 
-def joined(data: bytes, values: Iterable[Value]) -> Iterator[Rewritten | Value]:
-    """Yield neighbouring values together, each in its place, and archives by themselves."""
+def joined(data: bytes, values: Iterable[Value], covered: Callable[[], bool]) -> Iterator[Rewritten | Value]:
+    """Yield neighbouring values together, each in its place, and archives by themselves; as many as are `covered`."""
     waiting: list[Edit] = []
     size = 0
     for value in values:
+        if not covered():
+            break
         if kind_of(value.decoded):
-            yield value
+            if covered():  # to unpack one costs as much again
+                yield value
             continue
         if waiting and (value.start - waiting[-1].end > CONTEXT or size > _PIECE):
             yield rewrite(data, waiting)

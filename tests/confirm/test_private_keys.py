@@ -572,3 +572,18 @@ def test_an_openpgp_block_that_cannot_be_read_is_reported_with_little_confidence
     assert (match.rule.id, match.confidence) == ("pgp-private-key", "low")
     assert "its packets cannot be read: damaged" in match.evidence
     assert find(f"-----BEGIN {label}-----\n\n{'AAAA' * 200}\n-----END {label}-----\n") == []
+
+
+def test_many_keys_without_primes_take_no_longer_than_their_text() -> None:
+    # Regression: the primes of every key were looked for, 0.1 s each; a key whose numbers contradict each other was believed.
+    chance = random.Random(5)
+
+    def number(bits: int) -> str:
+        return made.url64(chance.getrandbits(bits) | 1 | 1 << bits - 1)
+
+    text = "".join(f'{{"kty":"RSA","n":"{number(4096)}","e":"AQAB","d":"{number(4096)}"}}\n' for _ in range(60))
+    begin = time.process_time()
+    found = [match for match in results(text.encode()) if not isinstance(match, Skipped)]
+    assert time.process_time() - begin < 3
+    assert len(found) == 60
+    assert found[0].confidence == "medium" and "do not fit together" in found[0].evidence[-1]

@@ -25,6 +25,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from scanner import decode
 from scanner.engine import HyperscanEngine, RegexEngine
 from scanner.model import DEFAULT_LIMITS, Blob, Location, Origin, Report, RuleSet, Skipped
 from scanner.pipeline import matches, scan
@@ -569,6 +570,43 @@ def test_a_zip_member_without_a_name(tmp_path: Path, secrets: Secrets) -> None:
 def test_html_with_named_entities(find: Find, secrets: Secrets) -> None:
     text = secrets.aws_file().replace("=", '= "').replace("\n", '"\n')
     assert secrets_in(find, html.escape(text).encode()) >= {s for s in secrets_in(find, text.encode()) if s[0] == PAIR}
+
+
+def test_two_pairs_of_one_member(tmp_path: Path, secrets: Secrets) -> None:
+    # Regression: all of a member stands at one place, so what was decoded in it counted as seen where it had another match.
+    plain, hidden = secrets.aws_file(), secrets.aws_file()
+    data = gzip.compress(plain.encode() + b"\n" * 40 + b"data: " + base64.b64encode(hidden.encode()) + b"\n")
+    report = scanned(tmp_path, data)
+    assert sum(finding.rule.id == PAIR for finding in report.findings) == 2
+
+
+def test_what_is_decoded_in_another_order_is_looked_at_once(rules: RuleSet) -> None:
+    # Regression: found by fuzzing; five encodings on one line were undone in every order, in thousands of chunks.
+    kinds = ("hex entities", "percent, all", "\\u", "base64 alone", "hex")
+    line = b" ".join(ENCODINGS[kind][0](b"secret key") for kind in kinds)
+    chunks = list(decode.chunks(line * 20, "x", HyperscanEngine(rules).anchors))
+    assert 5 < len(chunks) < 400
+
+
+EXCESS: dict[str, tuple[Callable[[], bytes], str]] = {
+    "values": (lambda: b"c2VjcmV0\n" * 30_000, "holds more encoded values than the limit"),
+    "words in an archive": (
+        lambda: gzip.compress(b"secret=\n" * 40_000),
+        "holds more that looks like credentials than the limit",
+    ),
+    "matches": (
+        lambda: b"".join(
+            b"amzn.mws.%08x-1a2b-3c4d-5e6f-%012x\n" % (n * 2654435761 % 2**32, n * 2654435761) for n in range(2100)
+        ),
+        "rule 'aws-mws-auth-token' matches 2,000 times; what follows is not listed",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", EXCESS)
+def test_what_is_too_much_is_said(tmp_path: Path, kind: str) -> None:
+    make, reason = EXCESS[kind]
+    assert reason in {one.reason for one in scanned(tmp_path, make()).skipped}
 
 
 def test_7z_without_its_library_is_said_to_be_skipped(
