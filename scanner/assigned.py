@@ -28,7 +28,10 @@ _BARE = r"""[^\s"'`<>$%{}()\[\],;&|\\/*.:=-][^\s"'`<>(){}\[\],;&|\\.]{3,48}"""
 _STRONG = r"""[^\s"'`<>$%{}()\[\],;&|\\/*.:=-](?:[A-Za-z_+/-]{0,20}[0-9!@#*?]){2}[^\s"'`<>(]{4}"""
 _TIGHT_END = r"""(?:$|[\s"'`&;\\|,)])"""
 _LINE_END = r"(?:[ \t]{0,8}\r?$|[ \t]{1,12}#)"
-_BYTES = r".{0,30}[{\[(]\s{0,12}(?:(?:0x[0-9a-f]{1,2}|[0-9]{1,3}),\s{0,12}){7}"
+_BYTES = r"(?:\[\w{0,16}\])?[^\n\w]{0,8}[=:,(][^\n]{0,24}[{\[(]\s{0,12}(?:(?:0x[0-9a-f]{1,2}|[0-9]{1,3}),\s{0,12}){4}"
+_ATTRIBUTES = r"(?:\s[\w:.-]{1,12}=[^<>\n]{0,28})?"
+_VALUE = r"(?:v[a\x80]l[u\x80]e|d[e\x80]f[a\x80]ul[t\x80])"
+"""`value` and `default`, so written that the engine does not look for these words, which are everywhere, but for the name."""
 
 
 def anchors(name: str, looks: str) -> tuple[str, ...]:
@@ -40,6 +43,11 @@ def anchors(name: str, looks: str) -> tuple[str, ...]:
     >>> [bool(re.search(anchors("password", "any")[0], text)) for text in ('password = "word"', "password = ask()")]
     [True, False]
     """
+    return tuple(f"{_FLAGS}(?:{name})(?:{some})" for some in tails(looks))
+
+
+def tails(looks: str) -> tuple[str, str]:
+    """Return what stands behind the name: patterns, to be read without case and line by line."""
     plain = _MIXED if looks == "mixed" else f"(?:{_BARE}{_TIGHT_END}|{_STRONG})"
     lined = _MIXED if looks == "mixed" else f"(?:{_BARE}{_LINE_END}|{_STRONG})"
     quoted = _QUOTED[looks]
@@ -48,9 +56,9 @@ def anchors(name: str, looks: str) -> tuple[str, ...]:
         rf"""["']?[,(][ \t]{{0,8}}{_WRAP}{_QUOTE}{quoted}""",
         rf"""[\])}}"']?=(?:\\?\r?\n)?{plain}""",
         rf"""["'`*\])]{{0,3}}(?::[ \t*]{{1,16}}|[ \t]{{1,16}}(?::?=|:)[ \t]{{1,16}}|\xef\xbc\x9a){lined}""",
-        rf"""["']?(?:\s[^<>\n]{{0,40}})?>\s{{0,20}}(?:<!\[CDATA\[|<(?:value|string)>)?{quoted}[^<>\n]{{0,60}}(?:\]\]>)?\s{{0,20}}</""",
-        rf"""\\?["']?[\s,{{]{{1,24}}\\?["']?(?:value|default)\\?["']?\s{{0,4}}(?:=>|[=:])\s{{0,4}}\\?["']?{quoted}""",
-        rf"</(?:name|key)>\s{{0,40}}<(?:value|string)>{quoted}",
+        rf"""["']?{_ATTRIBUTES}>\s{{0,20}}(?:<!\[CDATA\[|<(?:value|string)>)?{quoted}[^<>\n]{{0,60}}(?:\]\]>)?\s{{0,20}}</""",
+        rf"""(?:\\?["']?[\s,{{]{{1,24}}\\?["']?{_VALUE}\\?["']?\s{{0,4}}(?:=>|[=:])\s{{0,4}}\\?["']?"""
+        rf"|</(?:name|key)>\s{{0,40}}<(?:value|string)>){quoted}",
         _BYTES,
     ]
-    return tuple(f"{_FLAGS}(?:{name})(?:{'|'.join(forms[at : at + 4])})" for at in (0, 4))
+    return "|".join(forms[:4]), "|".join(forms[4:])

@@ -30,7 +30,8 @@ class Rule(NamedTuple):
     `width` is the longest possible anchor in bytes, lookaround included, and `reach` the same of the pattern. `confirm` names
     the function in `scanner.confirm` that turns anchors into matches. `guessable` says
     that a person chose the secret, so it is fingerprinted slowly and never shown in part. `names` is
-    a pattern of the names that a generic credential is given to; its anchors are then those of `scanner.assigned`.
+    a pattern of the names that a generic credential is given to, and `looks` says what it looks like; its anchors are
+    then those of `scanner.assigned`.
     `paths` are gitignore patterns of which the file's path must meet one, if there are any.
     """
 
@@ -52,6 +53,7 @@ class Rule(NamedTuple):
     negatives: tuple[str, ...]
     file: str
     names: str = ""
+    looks: str = ""
     paths: tuple[str, ...] = ()
 
     @property

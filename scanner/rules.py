@@ -76,7 +76,8 @@ def load_builtin() -> RuleSet:
     of change: reading and hashing them all would cost more than the scan of a commit.
     """
     folder = builtin_folder()
-    state = [__version__, folder]
+    code = os.stat(assigned.__file__)  # of what `names` stand for
+    state = [__version__, folder, f"{code.st_size} {code.st_mtime_ns}"]
     with os.scandir(folder) as listing:
         for entry in sorted(listing, key=lambda entry: entry.name):
             status = entry.stat()
@@ -284,6 +285,8 @@ class _Entry:
             raise self.wrong("id", "must be two or more lower-case words joined by hyphens")
         if self.texts("names") and self.text("confirm") != "generic":
             raise self.wrong("names", "goes with 'confirm: generic'")
+        if self.texts("names") and self.texts("anchors"):
+            raise self.wrong("anchors", "are made of 'names' where there are names; leave one of them out")
         pattern = self.pattern()
         if not pattern and not self.texts("anchors") and not self.texts("names"):
             raise self.wrong("pattern", "is missing")
@@ -324,6 +327,7 @@ def _rule(fields: dict[str, Any], file: str) -> Rule:
         negatives=entry.texts("negatives"),
         file=os.path.basename(file),
         names="|".join(names),
+        looks=looks if names else "",
         paths=_paths(entry),
     )
 
