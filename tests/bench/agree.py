@@ -11,6 +11,7 @@ from __future__ import annotations
 import multiprocessing
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 
 from scanner import gitcommand
 from scanner.model import Report
@@ -52,8 +53,9 @@ def agree(path: str) -> bool:
 
 
 def main(paths: list[str]) -> int:
-    with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
-        results = [pool.apply(agree, (path,)) for path in paths]
+    spawned = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=spawned, max_tasks_per_child=1) as pool:  # its workers may start processes
+        results = list(pool.map(agree, paths))
     return 0 if all(results) else 1
 
 
