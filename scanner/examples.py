@@ -281,8 +281,16 @@ def _kubernetes(source: random.Random, form: str) -> str:
     )
 
 
-def _jwt(claims: dict[str, object], source: random.Random) -> str:
-    parts = [json.dumps(part, separators=(",", ":")).encode() for part in ({"alg": "HS256", "typ": "JWT"}, claims)]
+def _web_token(source: random.Random, kind: str) -> str:
+    """Return a JSON Web Token: `live` for good, `expired`, or with an algorithm of this name."""
+    claims: dict[str, object] = {"sub": f"team{source.randrange(10**6)}", "iat": 1700000000}
+    if kind == "expired":
+        claims["exp"] = 1700003600
+    return _jwt(claims, source, "HS256" if kind in ("live", "expired") else kind)
+
+
+def _jwt(claims: dict[str, object], source: random.Random, algorithm: str = "HS256") -> str:
+    parts = [json.dumps(part, separators=(",", ":")).encode() for part in ({"alg": algorithm, "typ": "JWT"}, claims)]
     return ".".join(map(_urlsafe, (*parts, source.randbytes(32))))
 
 
@@ -293,4 +301,5 @@ def _urlsafe(data: bytes) -> str:
 _TOKENS: dict[str, Callable[[random.Random, str], str]] = {
     "ses": _ses, "grafana": _grafana, "github": _github, "routable": _routable, "macaroon": _macaroon,
     "onepassword": _onepassword, "tunnel": _tunnel, "discord": _discord, "supabase": _supabase, "kubernetes": _kubernetes,
+    "jwt": _web_token,
 }  # fmt: skip

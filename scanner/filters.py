@@ -19,7 +19,7 @@ _DUMMY = re.compile(
 )
 _FILLER = (
     rb"([B-Za-z0-9*.#])\1{7}|[xX]{5}|0123456|1234567|2345678|3456789|9876543|(?i:abcdefg|qwerty|your[-_]|example|sample"
-    rb"|placeholder|change_?me|replace|insert|dummy|redacted|foobar|deadbeef|cafebabe)"
+    rb"|placeholder|change_?me|replace|insert|dummy|redacted|foobar|deadbeef|cafebabe|c0ffee)"
     rb"|your|YOUR|fake|FAKE"
 )
 """What no random token of a provider holds, but one made up by hand. A long run of A is base64 of zeros."""

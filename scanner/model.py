@@ -32,6 +32,7 @@ class Rule(NamedTuple):
     that a person chose the secret, so it is fingerprinted slowly and never shown in part. `names` is
     a pattern of the names that a generic credential is given to, and `looks` says what it looks like; its anchors are
     then those of `scanner.assigned`.
+    `forms` are patterns that read a value with its name in places of the rule's own (`scanner.written`).
     `paths` are gitignore patterns of which the file's path must meet one, if there are any.
     """
 
@@ -55,11 +56,12 @@ class Rule(NamedTuple):
     names: str = ""
     looks: str = ""
     paths: tuple[str, ...] = ()
+    forms: tuple[str, ...] = ()
 
     @property
     def generic(self) -> bool:
-        """Whether the rule judges a value by its name; what a rule of its own believes goes before."""
-        return self.confirm == "generic"
+        """Whether the rule is of no provider and judges a value by its name or form: what a provider's believes goes before."""
+        return self.confirm in ("generic", "jwt")
 
 
 class Limits(NamedTuple):

@@ -229,7 +229,7 @@ def _specific_first(matches: list[Match]) -> Iterator[Match]:
         if not match.rule.generic:
             _take(taken, match)
             yield match
-    for match in sorted(generic, key=lambda match: (-LEVELS.index(match.confidence), match.rule.id.startswith("generic"))):
+    for match in sorted(generic, key=_sureness):
         near = (span for step in _steps(match.start, match.end) for span in taken.get(step, ()))
         if any(match.start < end and start < match.end for start, end in near):
             trace.dropped(match.rule, match.start, match.end, "is what a surer rule looked at here", match.redacted)
@@ -245,6 +245,12 @@ def _take(taken: dict[int, list[tuple[int, int]]], match: Match) -> None:
 
 def _steps(start: int, end: int) -> range:
     return range(start // _STEP, end // _STEP + 1)
+
+
+def _sureness(match: Match) -> tuple[int, bool, bool]:
+    """Return how generic matches are sorted: refused first, then the surest; of these what was read, then the more specific."""
+    level = -len(LEVELS) if match.confidence == REFUSED else -LEVELS.index(match.confidence)
+    return level, match.rule.confirm == "generic", match.rule.id.startswith("generic")
 
 
 def _news(blob: Blob, engine: Engine, rules: RuleSet, skipped: dict[Skipped, None]) -> Iterator[tuple[Match, Chunk]]:

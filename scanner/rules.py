@@ -18,7 +18,7 @@ import zlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from scanner import __version__, assigned, cache
+from scanner import __version__, assigned, cache, written
 from scanner.errors import RuleError, UsageError
 from scanner.model import LEVELS, NO_POLICY, Policy, Rule, RuleSet
 
@@ -52,13 +52,14 @@ CONFIRMATIONS = (
     "1password-token",
     "supabase-key",
     "kubernetes-token",
+    "jwt",
     "generic",
 )
 """Names of the functions in `scanner.confirm`; a test holds the two together."""
 
 _REQUIRED = ("id", "name", "confidence", "severity", "why", "fix", "references", "examples", "negatives")
 _NAMED = ("beside", "named", "value")
-_OPTIONAL = ("pattern", *_NAMED, "anchors", "names", "looks", "confirm", "guessable", "entropy", "paths")
+_OPTIONAL = ("pattern", *_NAMED, "anchors", "names", "looks", "forms", "confirm", "guessable", "entropy", "paths")
 _ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)+\Z")
 
 
@@ -283,12 +284,15 @@ class _Entry:
         """Raise for a value that no type check sees."""
         if not _ID.match(self.text("id")):
             raise self.wrong("id", "must be two or more lower-case words joined by hyphens")
-        if self.texts("names") and self.text("confirm") != "generic":
-            raise self.wrong("names", "goes with 'confirm: generic'")
+        for key in ("names", "forms"):
+            if self.texts(key) and self.text("confirm") != "generic":
+                raise self.wrong(key, "goes with 'confirm: generic'")
+        for reason in filter(None, map(written.wrong, self.texts("forms"))):
+            raise self.wrong("forms", reason)
         if self.texts("names") and self.texts("anchors"):
             raise self.wrong("anchors", "are made of 'names' where there are names; leave one of them out")
         pattern = self.pattern()
-        if not pattern and not self.texts("anchors") and not self.texts("names"):
+        if not pattern and not any(self.texts(key) for key in ("anchors", "names", "forms")):
             raise self.wrong("pattern", "is missing")
         if not pattern and self.text("confirm", "pattern") == "pattern":
             raise self.wrong("pattern", "is missing: anchors alone need a 'confirm' that reads their neighbourhood")
@@ -305,9 +309,11 @@ def _rule(fields: dict[str, Any], file: str) -> Rule:
     entry = _Entry(fields, file)
     entry.check()
     pattern, anchors, names = entry.pattern(), entry.anchors(), entry.texts("names")
-    where = next(name for name in ("anchors", "names", "value", "pattern") if name == "pattern" or fields.get(name))
+    forms = entry.texts("forms")
+    where = next(name for name in ("anchors", "names", "forms", "value", "pattern") if name == "pattern" or fields.get(name))
     looks = entry.one_of("looks", assigned.LOOKS, "any")
-    anchors = (*(anchor for name in names for anchor in assigned.anchors(name, looks)), *filter(None, anchors))
+    named = (anchor for name in names for anchor in assigned.anchors(name, looks))
+    anchors = (*named, *map(written.anchor, forms), *filter(None, anchors))
     return Rule(
         id=entry.text("id"),
         name=entry.text("name"),
@@ -328,6 +334,7 @@ def _rule(fields: dict[str, Any], file: str) -> Rule:
         file=os.path.basename(file),
         names="|".join(names),
         looks=looks if names else "",
+        forms=tuple(map(written.pattern, forms)),
         paths=_paths(entry),
     )
 

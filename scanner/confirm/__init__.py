@@ -44,6 +44,7 @@ CONFIRMATIONS: dict[str, tuple[str, str]] = {
     "1password-token": ("scanner.confirm.checksums", "confirm"),
     "supabase-key": ("scanner.confirm.checksums", "confirm"),
     "kubernetes-token": ("scanner.confirm.checksums", "confirm"),
+    "jwt": ("scanner.confirm.jwt", "confirm"),
     "generic": ("scanner.confirm.generic", "confirm"),
 }
 

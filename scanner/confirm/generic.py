@@ -15,7 +15,7 @@ from scanner.confirm.generic_forms import Candidate, candidates, starts
 from scanner.model import Match, Rule
 from scanner.trace import dropped
 
-_STEPS = (95, 90, 80, 70, 60, 50, 40, 30)
+_STEPS = (95, 90, 80, 70, 60, 50, 40, 30, 25)
 _SAID = {
     "url": "between the user name and the host of an address",
     "dsn": "between the user name and the host of a connection",
@@ -28,6 +28,10 @@ _SAID = {
     "user": "an argument that takes a user name and a password",
     "sql": "a statement gives it to a user",
     "call": "an argument behind a user name",
+    "typed": "an argument that takes a password",
+    "called": "an argument that takes a secret",
+    "directive": "a directive that takes a password",
+    "noted": "written beside the word that names it",
 }
 
 

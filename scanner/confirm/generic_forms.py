@@ -22,7 +22,7 @@ _QUOTED = rb"(?P<quoted>(?:(?!(?P=quote))[^\r\n]){1,400})(?P=quote)"
 _VALUE = (
     rb"(?:(?P<prefix>[bBuUrRfFNL@$&]{0,2})(?P<quote>\\{0,3}(?:\"{3}|'{3}|[\"'`]))" + _QUOTED + rb"?+"
     rb"|(?P<array>(?:(?:0x[0-9a-f]{1,2}|[0-9]{1,3})\s{0,8},\s{0,8}){7,64})"
-    rb"|(?P<bare>[^\s\"'`<>,;(){}\[\]|\\][^\s\"'`<>,;(){}|&\\]{0,300}))"
+    rb"|(?P<bare>[^\s\"'`<>,;(){}\[\]|\\][^\s\x1b\"'`<>,;(){}|&\\]{0,300}))"
 )
 _ARGUMENT = (
     rb"(?:(?P<quote>\\?[\"'])" + _QUOTED + rb"?+"
@@ -91,7 +91,10 @@ FORMS: dict[str, dict[str, bytes]] = {
 }  # fmt: skip
 """The forms of rules that have no names of their own; those that have share `_NAMED`."""
 
-KINDS = (*_NAMED, *(form for forms in FORMS.values() for form in forms))
+WRITTEN = ("default", "constant", "called", "typed", "directive", "noted", "generic")
+"""Kinds of forms that stand in rule files (`scanner.written`), by the beginning of their rules' ids."""
+
+KINDS = (*_NAMED, *(form for forms in FORMS.values() for form in forms), *WRITTEN)
 _HEADS = {
     "url-credentials": rb"://",
     "connection-string-password": rb"(?i)[a-z0-9]:|password|pwd",
@@ -129,7 +132,7 @@ class _Reading(NamedTuple):
 
     heads: re.Pattern[bytes]
     anchors: re.Pattern[bytes]
-    forms: dict[str, re.Pattern[bytes]]
+    forms: tuple[tuple[str, re.Pattern[bytes]], ...]
 
 
 @functools.cache
@@ -139,10 +142,14 @@ def _reading(rule: Rule) -> _Reading:
         names = b"(?i:" + rule.names.encode("latin-1") + b")"
         tails = "|".join(assigned.tails(rule.looks)).encode("latin-1")
         anchors = re.compile(names + b"(?im:" + tails + b")")  # all anchors of the rule, of which each has one name
-        forms = {form: re.compile(b"(?P<name>" + names + b")(?i:" + rest + b")") for form, rest in _NAMED.items()}
-        return _Reading(re.compile(names), anchors, forms)
+        forms = ((form, re.compile(b"(?P<name>" + names + b")(?i:" + rest + b")")) for form, rest in _NAMED.items())
+        return _Reading(re.compile(names), anchors, tuple(forms))
     anchors = re.compile(b"|".join(_scoped(anchor.encode("latin-1")) for anchor in rule.anchors))
-    return _Reading(re.compile(_HEADS[rule.id]), anchors, {form: re.compile(text) for form, text in FORMS[rule.id].items()})
+    if rule.forms:
+        kind = rule.id.partition("-")[0]
+        return _Reading(anchors, anchors, tuple((kind, re.compile(form.encode("latin-1"))) for form in rule.forms))
+    built_in = ((form, re.compile(text)) for form, text in FORMS[rule.id].items())
+    return _Reading(re.compile(_HEADS[rule.id]), anchors, tuple(built_in))
 
 
 def _scoped(pattern: bytes) -> bytes:
@@ -167,7 +174,7 @@ def candidates(rule: Rule, data: bytes, low: int, high: int) -> Iterator[Candida
     while head and head.start() < high:
         first = head.start()
         if reading.anchors.match(data, first):
-            for form, pattern in reading.forms.items():
+            for form, pattern in reading.forms:
                 match = pattern.match(data, first)
                 found = match and _candidate(rule, data, form, match)
                 if found and (found.start, found.end) not in seen:
@@ -181,7 +188,7 @@ def _candidate(rule: Rule, data: bytes, form: str, match: re.Match[bytes]) -> Ca
     group = "quoted" if found.get("quoted") is not None else "array" if found.get("array") is not None else "bare"
     start, end = match.span(group)
     name = found["name"]
-    if rule.names:
+    if rule.names or rule.forms:
         left = _LEFT.search(data[max(0, match.start() - _HEAD) : match.start()])
         name = (left.group() if left else b"") + name
     sep, wrap, quote = (found.get(part) or b"" for part in ("sep", "wrap", "quote"))

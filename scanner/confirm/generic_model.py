@@ -64,18 +64,52 @@ _VARIABLE = re.compile(
 )
 _TEMPLATE = re.compile(rb"\{\{|<%|#\{|\$\{|\$\(|\(\(|%\(\w{1,40}\)s|\}\}")
 _NO_SECRET = re.compile(
-    rb"(?i:[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})\Z|(?i:(?:[0-9a-f]{16,}\s+)+[0-9a-f]{16,})\Z|.*(?:\.{3}|\xe2\x80\xa6)\Z"
-    rb"|(?i:utf-?8|sha-?\d{1,3}|aes-?\d{3})|(?i:[a-z][a-z0-9+.-]{1,12}://(?![^\s/@]*:[^\s/@]+@)|www\.|mailto:)"
-    rb"|[^@\s]+@[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}\Z|.*%[sdvqx]\b"
-    rb"|[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{1,2}[/.][0-9]{1,2}[/.][0-9]{2,4}|[0-9]+(?:ms|s|m|h|d|px|em|%|kb|mb)\Z"
+    rb"(?i:(?:[0-9a-f]{16,}\s+)+[0-9a-f]{16,})\Z|.*(?:\.{3}|\xe2\x80\xa6)\Z"
+    rb"|(?i:utf-?8|sha-?\d{1,3}|aes-?\d{3}|[hrep]s\d{3}\Z|(?:ssh|rsa|dsa|ecdsa)-\w+(?:-\w+)?\Z)|(?i:[a-z][a-z0-9+.-]{1,12}://(?![^\s/@]*:[^\s/@]+@)|www\.|mailto:)"
+    rb"|[^@\s]+@[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}\Z|.*%(?:[sdvqx]\b|[a-z]\Z)|[A-Za-z]+[_-]\Z"
+    rb"|\"?[0-9]{4}-[0-9]{2}-[0-9]{2}|-?0x[0-9a-f]{1,12}(?:\Z| /)|[v^~>=<]{0,2}[0-9]+(?:\.[0-9]+)+(?: \([0-9A-Z]+\)| \|\|.*)?\Z"
+    rb"|[0-9]{1,2}[/.][0-9]{1,2}[/.][0-9]{2,4}|[0-9]+(?:ms|s|m|h|d|px|em|%|kb|mb)\Z"
     rb"|(?:\.{1,2}|~|[A-Za-z]:|(?=/[a-z]))[/\\][a-z0-9_./\\-]*\Z|[a-z_.-][a-z0-9_.-]*(?:/[a-z0-9_.-]+)+\Z"
-    rb"|[\w./-]+\.(?:pem|key|crt|json|ya?ml|txt|js|ts|py|go|rb|java|html?|php|xml|conf|cfg|properties|env|pub|cert|p12|jks)\Z"
+    rb"|[\w./-]+\.(?:pem|key|crt|json|ya?ml|txt|js|ts|py|go|rb|java|html?|php|xml|conf|cfg|properties|env|pub|cert|p12|jks"
+    rb"|png|jpe?g|gif|svg|ico|mp[34]|pdf|zip|gz|tar|css|woff2?|ttf|exe|dll|so|jar|md|rst|sh|sql|csv|log)\Z"
+    rb"|[\w.-]+(?:/[\w.-]+)?(?:/[0-9a-f]{2}){2,}/"
 )
-"""UUIDs, lists of hashes, what is cut off, names of algorithms, addresses, formats, dates, durations, paths."""
-_HASHED = re.compile(rb"(?i)hashed")
-_DIGEST = re.compile(rb"(?i)(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{56}|[0-9a-f]{64}|[0-9a-f]{96}|[0-9a-f]{128})\Z")
-"""What MD5, SHA-1 and SHA-2 give: given to a name that says `hashed`, as in the baseline of detect-secrets, it is no secret."""
+"""Lists of hashes, what is cut off, names of algorithms, addresses, formats, dates, pointers, versions, durations, paths."""
+_UUID = re.compile(rb"(?i)[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\Z")
+_ISSUED = re.compile(
+    rb"(?i)(?:secret|token|passw(?:or)?d|pwd|(?:api|access|auth|private|secret|service|shared|license)[_.-]?key)(?:[_.-]?value)?\W*\Z"
+)
+"""A UUID given to such a name is what a service issued; given to any other it is an identifier."""
+_TOLD = re.compile(
+    rb"(?:[A-Za-z]|[\x80-\xff])*[\x80-\xff](?:[A-Za-z]|[\x80-\xff])*\Z|(?:[\w .,:!?-]|\\[u ])*\\u(?!00[2-7])[0-9A-Fa-f]{4}"
+)
+"""A word with letters beyond ASCII and no digit, or such letters as escapes: a label in another language."""
+_TRANSLATED = re.compile(
+    rb"(?i)(?:wachtwoord|paswoord|adgangskode|kennwort|passwort|heslo|senha|salasana|contrasena|jelszo|haslo|parola|sifre)\Z"
+)
+_PUBLIC = re.compile(rb"(?i)pub(?:lic)?[_. -]?(?:key|token|cert)")
+_PAGE = re.compile(
+    rb"(?i)(?:next|page|continuation|sync|cursor|resume|asset)[_-]?(?:page[_-]?)?token|resourcekey|(?:secret|key)_?names?\W*\Z|-(?:std)?in\Z|-file\Z"
+)
+_ALONE = re.compile(rb"(?i)\W*(?:key|keys|id|token)\W*\Z")
+_NAMING = re.compile(rb"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\Z|1[0-9]{9}(?:[0-9]{3})?\Z|(?:[A-Z]?[a-z]+ )+[A-Z]?[a-z]+\Z")
+_COUNTED = re.compile(rb"(?i)(?:token|key)s?\W*\Z|expir")
+"""A constant, a time or a few words: given to a bare `key` or `token`, these name something."""
+_KNOWN = re.compile(
+    rb"(?i)(?:guest|changeit|change_?me|minioadmin|rabbitmq|postgres|vagrant|foobared|foo_?bar|s?ecret123|letmein|passw0rd|test1234)\Z"
+)
+"""What programs come with, and manuals show: nobody's password, and known to everyone."""
+_HASHED = re.compile(
+    rb"(?i)hashed|gpg|pgp|finger_?print|thumb_?print|checksum|digest|sha_?[0-9]|md5|etag|revision|commit"
+    rb"|\.(?:php|py|[jt]sx?|java|rb|go|cs|md|html?|s?css|txt|json|ya?ml|xml|erb|vue)\W*\Z"
+)
+_DIGEST = re.compile(
+    rb"(?i)(?:[0-9a-f]{8}|[0-9a-f]{16}|[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{56}|[0-9a-f]{64}|[0-9a-f]{96}|[0-9a-f]{128})\Z"
+)
+"""What MD5, SHA-1 and SHA-2 give, and ids of keys: given to a name that says so (`hashed_secret`, `Password.php`) no secret."""
 _ELEMENTS = ("element", "entry")
+_TAGS = (b"key", b"/key", b"/name", b"/string", b"/value")
+"""Elements whose text is the name of the next one's, and ends of elements: `<key>Name</key> <string>…`."""
 _CODE = re.compile(
     rb"(?:self|this|cls|super|os|process|env|config|options?|params?|args|props"
     rb"|req|request|ctx)(?:\.|\[|->|::)"
@@ -90,11 +124,19 @@ def hopeless(found: Candidate) -> bool:
     value = found.value
     if len(value.strip()) < 4 and not found.form.startswith("url"):
         return True
-    if _VARIABLE.match(value) or _TEMPLATE.search(value) or _NO_SECRET.match(value) or len(set(value)) < 3:
+    if (
+        _VARIABLE.match(value)
+        or _TEMPLATE.search(value)
+        or _NO_SECRET.match(value)
+        or _KNOWN.match(value)
+        or len(set(value)) < 3
+    ):
         return True
     if found.form in ("header", "scheme") and found.name.lower() == b"basic" and _dummy_login(value):
         return True
     if _HASHED.search(found.name) and _DIGEST.match(value):
+        return True
+    if _identifier(found) or _label(found):
         return True
     if only_words(value) or b"{{" in found.wrap:
         return True
@@ -102,6 +144,27 @@ def hopeless(found: Candidate) -> bool:
         return False
     after = found.after[:1]
     return bool(_CODE.match(value)) or (after in (b"(", b"[", b"{", b"<", b"$") and found.form not in _ELEMENTS)
+
+
+def _identifier(found: Candidate) -> bool:
+    """Whether a value names something that is no secret: a UUID of anything but a token, a public key, a page of results."""
+    if _UUID.match(found.value):
+        return not _ISSUED.search(found.name)
+    if found.form == "element" and found.name.lower() in _TAGS:
+        return True
+    if _ALONE.match(found.name) and _NAMING.match(found.value):
+        return True
+    if found.value.isdigit() and len(found.value) < 11 and _COUNTED.search(found.name):
+        return True
+    return bool(_PUBLIC.search(found.name) or _PAGE.search(found.name))
+
+
+def _label(found: Candidate) -> bool:
+    """Whether a value is a text for people, in the language of one of them, or the beginning of such a text."""
+    if _TRANSLATED.match(found.value) or (_TOLD.match(found.value) and not (found.quote and found.value[:1].islower())):
+        return True
+    cut = not found.quote and found.after[:2] in (b"\\u", b"\\ ")
+    return cut or (found.form == "assign" and b"\\ " in found.before and not any(48 <= byte <= 57 for byte in found.value))
 
 
 def _dummy_login(value: bytes) -> bool:

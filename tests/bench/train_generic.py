@@ -52,6 +52,30 @@ ELSEWHERE = (
     ("flag", b"--password", b" ", b"", b"tool login --user shop --password ", b""),
     ("connection", b"Password", b"=", b"", b"Server=db.acme.io;Database=shop;User Id=shop;Password=", b";"),
     ("dsn", b"shop", b"", b"", b'dsn := "shop:', b'@tcp(db.acme.io:3306)/shop"'),
+    ("default", b"DB_PASSWORD", b":-", b"", b"      POSTGRES_PASSWORD: ${DB_PASSWORD:-", b"}"),
+    ("default", b"db.password", b":", b"", b"    password: ${db.password:", b"}"),
+    ("default", b"process.env.DB_PASSWORD", b" || ", b"'", b"  password: process.env.DB_PASSWORD || '", b"',"),
+    ("default", b"JWT_SECRET", b" ?? ", b'"', b'const secret = process.env.JWT_SECRET ?? "', b'";'),
+    ("default", b"--password", b"=", b'"', b'parser.add_argument("--password", default="', b'")'),
+    ("assign", b"DB_PASSWORD", b", ", b'"', b'password = os.environ.get("DB_PASSWORD", "', b'")'),
+    ("assign", b"X-API-KEY", b", ", b'"', b'request.setRequestHeader("X-API-KEY", "', b'")'),
+    ("constant", b"WIFI_PASSWORD", b" ", b'"', b'#define WIFI_PASSWORD "', b'"'),
+    ("constant", b"API_KEY", b" ", b'"', b'#define API_KEY "', b'"'),
+    ("constant", b"password", b" = ", b'"', b'Dim password As String = "', b'"'),
+    ("constant", b"PASSWORD", b" = ", b'"', b'const PASSWORD: &str = "', b'";'),
+    ("called", b"mysqli_connect", b"(", b'"', b'$db = mysqli_connect("db.acme.io", "shop", "', b'", "shop");'),
+    ("called", b"jwt.sign", b"(", b"'", b"  return jwt.sign({ id }, '", b"', { expiresIn: '1h' })"),
+    ("called", b"#password", b", ", b'"', b'  await page.fill("#password", "', b'");'),
+    ("typed", b"sqlplus shop", b"/", b"", b"sqlplus shop/", b"@db"),
+    ("typed", b"echo", b" ", b"", b'echo "root:', b'" | chpasswd'),
+    ("typed", b"snmpwalk -v3 -u shop -A", b" ", b"", b"snmpwalk -v3 -u shop -A ", b" srv"),
+    ("directive", b"requirepass", b" ", b"", b"requirepass ", b""),
+    ("directive", b"username shop password", b" 0 ", b"", b"username shop password 0 ", b""),
+    ("generic", b"apiKey", b": ", b"'", b"  apiKey: '", b"',"),
+    ("generic", b"ENCRYPTION_KEY", b"=", b"", b"ENCRYPTION_KEY=", b""),
+    ("noted", b"password", b" is ", b"", b"the password is ", b""),
+    ("noted", b"login", b": ", b"", b"login: shop / ", b""),
+    ("noted", b"Password", b" | ", b"`", b"| Password | `", b"` |"),
 )
 """Forms that the labelled set hardly has: form, name, separator, quote, what stands before and after."""
 
@@ -97,7 +121,8 @@ class Look:
     """The generic rules as a scan would run them, without the judgement."""
 
     def __init__(self) -> None:
-        self.rules: RuleSet = load([os.path.join(builtin_folder(), "generic.yaml")])
+        files = ("generic", "code", "commands", "directives", "keys", "notes")
+        self.rules: RuleSet = load([os.path.join(builtin_folder(), f"{name}.yaml") for name in files])
         self._engine = open_engine(self.rules)
 
     def candidates(self, data: bytes) -> Iterator[Candidate]:
@@ -161,7 +186,7 @@ def _truth(
 
 
 def invented(rows: list[Row]) -> Iterator[Row]:
-    """Yield true passwords anew with values as people make them.
+    """Yield values in forms that the set hardly has, and true passwords anew with values as people make them.
 
     The set's values were replaced by random letters; a model trained on them alone would take
     a word with a year and an exclamation mark for no password.
@@ -188,7 +213,7 @@ def invented(rows: list[Row]) -> Iterator[Row]:
     ]
     for row in rows:
         name = row.found.name.lower()
-        if row.truth and source.random() < 0.25:
+        if row.truth is not None and source.random() < (0.4 if row.truth else 0.2):
             form, called, sep, quote, before, after = source.choice(ELSEWHERE)
             found = row.found._replace(form=form, name=called, sep=sep, wrap=b"", quote=quote, before=before, after=after)
             yield row._replace(found=found, weight=row.weight * 0.5)

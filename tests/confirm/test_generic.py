@@ -71,12 +71,12 @@ def test_what_teams_leak_is_found(find: Find) -> None:
             tried += 1
             if not any(made in secret or secret in made for secret in found_in(text, find)):
                 missed.append(line)
-    assert tried >= 130
+    assert tried >= 420
     assert missed == []
 
 
 def test_near_misses_are_not_found(find: Find) -> None:
-    assert len(NEAR) >= 130
+    assert len(NEAR) >= 330
     wrong = [line for line in NEAR if found_in(line + "\n", find)]
     assert wrong == []
 
@@ -156,7 +156,7 @@ def test_what_is_read_around_an_anchor_is_all_that_a_form_can_reach(rules: RuleS
     for rule in rules.rules:
         if rule.confirm == "generic":
             reading = generic_forms._reading(rule)
-            for pattern in reading.forms.values():
+            for _, pattern in reading.forms:
                 assert (
                     generic_forms._HEAD + pattern_width(pattern.pattern.decode("latin-1")) + generic_forms.AFTER
                     <= generic._BEHIND
