@@ -189,6 +189,7 @@ def _matches(blob: Blob, engine: Engine, rules: RuleSet, anchors: Anchors | None
             continue
         met.sort()
         believed: list[Match] = []
+        cut = False
         for index, ends in groupby(met, key=itemgetter(0)):
             rule, places = rules.rules[index], _distinct(ends)
             trace.looked(blob, chunk, rule, places)
@@ -198,10 +199,13 @@ def _matches(blob: Blob, engine: Engine, rules: RuleSet, anchors: Anchors | None
             except TimeoutError:
                 trace.dropped(rule, places[0], places[-1], "took too long, and so is skipped")
                 yield Skipped(_name(blob), f"rule '{rule.id}' took too long on this text", _unplaced(blob))
+                cut = True
             if len(believed) - before == _MATCHES:
                 yield Skipped(
                     _name(blob), f"rule '{rule.id}' matches {_MATCHES:,} times; what follows is not listed", _unplaced(blob)
                 )
+        if not believed and not cut:
+            met.clear()
         for match in _specific_first(believed):
             if match.confidence == REFUSED:
                 continue

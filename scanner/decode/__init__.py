@@ -39,6 +39,8 @@ _LITTLE = 4096
 _CHUNK = 3
 """Places in an archive that take as long to look at as a chunk does by itself."""
 
+_DULL = 50_000
+
 _ZIP_END = b"PK\x05\x06"
 _ZIP_TAIL = 65_557  # the record at the end of a zip archive, and the longest comment behind it
 
@@ -66,7 +68,8 @@ def chunks(
 
     `look` is `Engine.anchors`. `name` names the blob where a limit, a damaged archive or an
     unknown format keeps a part of it from being scanned. `anchors` are those of the blob's text,
-    where they are known already; the list is changed.
+    where they are known already; the list is changed. Whoever believes nothing at the anchors
+    that it was given, whatever stands around, clears their list: an archive that holds nothing is unpacked once.
     """
     whole = needs_whole(data)
     plain = text.text_of(data) if whole else data
@@ -108,16 +111,23 @@ class _Blob(NamedTuple):
     budget: Budget
     known: dict[tuple[int, tuple[str, ...]], tuple[str, ...]]
 
+    @property
+    def dull(self) -> set[bytes]:
+        """The digests of archives and of members in which nothing was to be seen: a history holds them over and over."""
+        return _dull(self.look)
+
     def inside(self, layer: _Layer, triggers: Anchors) -> Iterator[tuple[Chunk, Anchors] | Skipped]:
         """Yield every chunk that a layer holds, at any depth."""
         for found in self._layers(layer, triggers):
             if isinstance(found, Skipped):
+                self.budget.remarks += 1
                 yield found
                 continue
             if self._known(found.chunk):
                 continue
             anchors = self.look(found.chunk.data)
             if found.archives and anchors and not self.budget.look(len(anchors) + _CHUNK):
+                self.budget.remarks += 1
                 yield self._skipped(found.chunk.way, "holds more that looks like credentials than the limit")
                 continue
             inner = _split(anchors)
@@ -128,6 +138,7 @@ class _Blob(NamedTuple):
                 if found.chunk.way[-1] in _OPAQUE or high - low <= _LITTLE:
                     inner += _any_text(found.chunk)
             yield found.chunk, anchors
+            self.budget.remarks += bool(anchors)
             yield from self.inside(found, inner)
 
     def _known(self, chunk: Chunk) -> bool:
@@ -179,18 +190,30 @@ class _Blob(NamedTuple):
             return
         from scanner.decode import archives
 
-        place = _through(chunk, start)
-        members = 0
-        for found in archives.contents(data, kind, self.budget):
+        whole = archives.digest(kind, data)
+        if whole in self.dull:
+            return
+        place, members, remarks = _through(chunk, start), 0, self.budget.remarks
+        for found in archives.contents(data, kind, self.budget, self.dull):
             way = (*chunk.way, *found.way)
             if isinstance(found, archives.Member):
                 members += 1
+                before = self.budget.remarks
                 inner = partial(add, self.budget.piece())
                 member = Chunk(text.text_of(found.data), chunk.text, way, lambda _: place, inner=inner, depth=len(way))
                 yield _Layer(member, layer.encodings, layer.archives + 1)
-            elif members or not layer.encodings:
+                self._forget(found.packed, before)
+                continue
+            self.budget.remarks += 1
+            if members or not layer.encodings:
                 # Encoded bytes that only begin like an archive are a constant in a program.
                 yield self._skipped(way, found.reason)
+        self._forget(whole, remarks)
+
+    def _forget(self, digest: bytes, remarks: int) -> None:
+        """Remember what was unpacked as dull if it gave rise to no remark since."""
+        if digest and self.budget.remarks == remarks and len(self.dull) < _DULL:
+            self.dull.add(digest)
 
     def _embedded_zip(self, layer: _Layer) -> Iterator[_Layer | Skipped]:
         """Yield the members of a zip archive that something stands before, as in an executable jar."""
@@ -203,6 +226,11 @@ class _Blob(NamedTuple):
 
     def _skipped(self, way: tuple[str, ...], reason: str) -> Skipped:
         return Skipped(f"{self.name}, in {' > '.join(way)}", reason)
+
+
+@functools.lru_cache(maxsize=1)
+def _dull(look: Look) -> set[bytes]:
+    return set()
 
 
 def _any_text(chunk: Chunk) -> Anchors:

@@ -8,16 +8,20 @@ member, whatever is above a limit - is yielded as a reason in words.
 from __future__ import annotations
 
 import bz2
+import hashlib
 import lzma
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scanner.decode import tar
 from scanner.decode.kinds import kind_of
 from scanner.decode.limits import OVERLAP, PIECE, Budget, LimitReached
+
+if TYPE_CHECKING:
+    import zipfile
 
 _LZMA_MEMORY = 128 * 1024 * 1024
 _STEP = 256 * 1024
@@ -29,6 +33,8 @@ class Member:
 
     way: tuple[str, ...]
     data: bytes = field(repr=False)
+    packed: bytes = b""
+    """The digest of its compressed bytes, where it is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +45,24 @@ class Unread:
     reason: str
 
 
-def contents(data: bytes, kind: str, budget: Budget) -> Iterator[Member | Unread]:
-    """Yield what an archive holds, in its order, and what of it was not read."""
+def digest(kind: str, data: bytes) -> bytes:
+    """Return what tells compressed bytes from all others."""
+    return hashlib.blake2b(data, digest_size=16, person=kind.encode()[:16]).digest()
+
+
+def contents(data: bytes, kind: str, budget: Budget, dull: Container[bytes] = ()) -> Iterator[Member | Unread]:
+    """Yield what an archive holds, in its order, and what of it was not read; of a zip archive no member that is `dull`."""
     reader = _READERS.get(kind)
     if reader is None:
         yield Unread((kind,), f"is a {kind} archive, a format that is not read")
         return
     try:
-        yield from reader(data, kind, budget)
+        yield from _zip(data, kind, budget, dull) if kind == "zip" else reader(data, kind, budget)
     except LimitReached as limit:
         yield Unread((kind,), str(limit))
 
 
-def _zip(data: bytes, kind: str, budget: Budget) -> Iterator[Member | Unread]:
+def _zip(data: bytes, kind: str, budget: Budget, dull: Container[bytes] = ()) -> Iterator[Member | Unread]:
     import zipfile
 
     if data.count(b"PK\x01\x02") > budget.limits.members:
@@ -70,15 +81,27 @@ def _zip(data: bytes, kind: str, budget: Budget) -> Iterator[Member | Unread]:
             if info.flag_bits & 1:
                 yield Unread(way, "is encrypted")
                 continue
+            packed = _packed(data, info)
+            if packed and packed in dull:
+                continue
             try:
                 with archive.open(info) as file:
-                    yield from _pieces(file.read, way, budget)
+                    yield from _pieces(file.read, way, budget, packed)
             except NotImplementedError:
                 yield Unread(way, "is compressed by a method that is not read")
             except LimitReached:
                 raise
             except Exception:
                 yield Unread(way, "is damaged")
+
+
+def _packed(data: bytes, info: zipfile.ZipInfo) -> bytes:
+    """Return the digest of a member's compressed bytes; nothing for a long one, or where its header is elsewhere."""
+    names = data[info.header_offset + 26 : info.header_offset + 30]
+    start = info.header_offset + 30 + int.from_bytes(names[:2], "little") + int.from_bytes(names[2:], "little")
+    raw = data[start : start + info.compress_size]
+    whole = len(raw) == info.compress_size and info.file_size < PIECE
+    return digest(f"zip {info.compress_type}", raw) if raw and whole else b""
 
 
 def _tar(data: bytes, kind: str, budget: Budget) -> Iterator[Member | Unread]:
@@ -230,12 +253,12 @@ def _decompressor(kind: str) -> Any:
     return lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=_LZMA_MEMORY)
 
 
-def _pieces(read: tar.Read, way: tuple[str, ...], budget: Budget) -> Iterator[Member]:
+def _pieces(read: tar.Read, way: tuple[str, ...], budget: Budget, packed: bytes = b"") -> Iterator[Member]:
     """Yield content in pieces that overlap, as `scanner.sources.pieces` does for large files."""
     data = _read(read, PIECE, budget)
     while True:
         if data:
-            yield Member(way, data)
+            yield Member(way, data, packed)
         if len(data) < PIECE:
             return
         rest = _read(read, PIECE - OVERLAP, budget)

@@ -161,10 +161,11 @@ def _alike(data: bytes, end: int, between: bytes, width: int, alphabet: bytes) -
     for place, byte in enumerate(between):
         breaks = data[end + place : end + count * step : step]
         count = len(breaks) - len(breaks.lstrip(bytes([byte])))
-    if count < 2 or data[end : end + count * step].translate(None, alphabet) != between.translate(None, alphabet) * count:
+    count -= 1  # the last of them may be shorter
+    if count < 1 or data[end : end + count * step].translate(None, alphabet) != between.translate(None, alphabet) * count:
         return []
     first = end + len(between)
-    return [(start, start + width) for start in range(first, first + (count - 1) * step, step)]
+    return [(start, start + width) for start in range(first, first + count * step, step)]
 
 
 def _decode(data: bytes, lines: list[Span], urlsafe: bool, short: bool) -> Value | None:

@@ -42,13 +42,13 @@ class LimitReached(Exception):
 class Budget:
     """What is left for one blob, in bytes and members; the one thing in this package that changes."""
 
-    __slots__ = ("anchors", "expanded", "limits", "members", "pieces", "rewritten", "values")
+    __slots__ = ("anchors", "expanded", "limits", "members", "pieces", "remarks", "rewritten", "values")
 
     def __init__(self, expanded: int, rewritten: int, limits: Limits, size: int = 0) -> None:
         self.expanded, self.rewritten, self.members, self.limits = expanded, rewritten, limits.members, limits
         self.anchors = ANCHORS + ANCHORS * size // MB
         self.values = VALUES + VALUES * size // MB
-        self.pieces = 0
+        self.pieces = self.remarks = 0
 
     def expand(self, count: int) -> None:
         """Take bytes read out of an archive. Raises `LimitReached`."""

@@ -440,6 +440,7 @@ LIMITS: Mapping[str, tuple[Callable[[], bytes], str]] = {
 def test_what_is_not_looked_at_is_said(tmp_path: Path, kind: str) -> None:
     make, reason = LIMITS[kind]
     data = make()
+    scanned(tmp_path, b"")  # the first scan of a process makes its engine
     begin = time.process_time()
     report = scanned(tmp_path, data, "a.bin")
     assert time.process_time() - begin < 5
@@ -586,6 +587,37 @@ def test_what_is_decoded_in_another_order_is_looked_at_once(rules: RuleSet) -> N
     line = b" ".join(ENCODINGS[kind][0](b"secret key") for kind in kinds)
     chunks = list(decode.chunks(line * 20, "x", HyperscanEngine(rules).anchors))
     assert 5 < len(chunks) < 400
+
+
+def test_an_archive_is_unpacked_once_if_it_holds_nothing(rules: RuleSet, secrets: Secrets) -> None:
+    engine = HyperscanEngine(rules)
+    noise = random.Random(12).randbytes(300).hex().encode()
+    dull, telling = zipped(b"some words " + noise), zipped(secrets.aws_file().encode() + noise)
+
+    def seen(data: bytes) -> int:
+        found = [one for one in decode.chunks(data, "x", engine.anchors) if not isinstance(one, Skipped)]
+        return sum(bool(chunk.way) for chunk, _ in found)
+
+    assert (seen(dull), seen(dull), seen(base64.b64encode(dull))) == (2, 0, 0)
+    assert (seen(telling), seen(telling), seen(base64.b64encode(telling))) == (1, 1, 1)  # the README in it is known
+    assert secrets_of(engine, rules, telling) == secrets_of(engine, rules, telling) != set()
+    mixed = io.BytesIO()
+    with zipfile.ZipFile(mixed, "w", zipfile.ZIP_DEFLATED) as archive:  # a member that is known beside one that is not
+        archive.writestr("known", b"some words " + noise)
+        archive.writestr("new", secrets.aws_file())
+    assert secrets_of(engine, rules, mixed.getvalue()) != set()
+
+
+def secrets_of(engine: HyperscanEngine, rules: RuleSet, data: bytes) -> set[bytes]:
+    found = matches(Blob(data, Origin("test")), engine, rules)
+    return {one[0].secret for one in found if not isinstance(one, Skipped)}
+
+
+def test_a_damaged_constant_does_not_hide_a_damaged_file(tmp_path: Path) -> None:
+    data = zipped(random.Random(9).randbytes(3000))[:2000]
+    engine = HyperscanEngine(load_builtin())
+    assert not any(isinstance(one, Skipped) for one in decode.chunks(b"X = " + base64.b64encode(data), "x", engine.anchors))
+    assert any(isinstance(one, Skipped) for one in decode.chunks(data, "x", engine.anchors))
 
 
 EXCESS: dict[str, tuple[Callable[[], bytes], str]] = {
