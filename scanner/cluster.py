@@ -7,6 +7,8 @@ task that is done twice brings the same twice. Tokens are those of the worker's 
 
 from __future__ import annotations
 
+import logging
+import re
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -77,6 +79,8 @@ class Distributed(Audit):
 
     def __init__(self, store: Store, settings: Settings, watch: Watch, address: str) -> None:
         super().__init__(store, settings, watch)
+        if not re.fullmatch(r"[a-z]+://[^\s/]+:[0-9]{1,5}", address):
+            raise UsageError(f"--cluster {address}: write the address of a scheduler, as tcp://HOST:8786")
         self._address = address
         self._rules = None if settings.rules.digest == load_builtin().digest else settings.rules
         self._client = self._connected(5.0)
@@ -166,6 +170,8 @@ class Distributed(Audit):
             import distributed
         except ImportError:
             raise UsageError("--cluster needs dask.distributed; install it with  pip install 'keyleash[cluster]'") from None
+        for name in ("distributed", "tornado", "asyncio"):  # what they say of a try that fails is said here in one line
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         connect: Any = distributed.Client
         end = time.monotonic() + seconds
         while time.monotonic() < end:

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from datetime import date
 from typing import TYPE_CHECKING
 
 from scanner import config
@@ -46,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
         remotes, unlisted = _listed(options, watch.say)
         watch.total(len(remotes))
         work = Settings(rules, clones, options.fetch_jobs, options.jobs, excluded, tuple(settings.exclude))
-        if options.cluster:
+        if options.cluster is not None:
             from scanner.cluster import Distributed
 
             tally = Distributed(store, work, watch, options.cluster).run(remotes)
@@ -86,8 +87,8 @@ def _listed(options: argparse.Namespace, say: Say) -> tuple[list[Remote], list[S
     """Return the repositories of all targets, and what could not be listed."""
     from scanner.sources.organisation import Choice, Remote, remotes
 
-    if options.pushed_since and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", options.pushed_since):
-        raise UsageError(f"--pushed-since {options.pushed_since}: write it as YYYY-MM-DD")
+    if options.pushed_since is not None and not _is_day(options.pushed_since):
+        raise UsageError(f"--pushed-since {options.pushed_since}: write a day as YYYY-MM-DD")
     choice = Choice(
         tuple(options.name), tuple(options.exclude_name), not options.no_archived, not options.no_forks,
         options.visibility, options.pushed_since or "", not options.no_wikis, not options.no_gists,
@@ -98,6 +99,13 @@ def _listed(options: argparse.Namespace, say: Say) -> tuple[list[Remote], list[S
     if not found:
         raise UsageError(f"{', '.join(options.targets)}: no repository fits; look at --name, --no-forks and the like")
     return repositories, unlisted
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return len(text) == 10 and bool(date.fromisoformat(text))
+    except ValueError:
+        return False
 
 
 def _summary(store: Store, tally: Tally, *, exit_zero: bool) -> int:

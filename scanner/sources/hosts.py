@@ -6,6 +6,7 @@ complete that is not.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -208,6 +209,13 @@ def _asked(question: Callable[[], Any], wait: Callable[[Exception], float | None
 
 def _split(rest: str, default: str) -> tuple[str, str]:
     """Return scheme and host of a server, and the name on it."""
+    base, name = _base(rest, default)
+    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)*", name) or {".", ".."} & set(name.split("/")):
+        raise UsageError(f"{name or rest}: is no name of an organisation, a user, a group or a repository")
+    return base, name
+
+
+def _base(rest: str, default: str) -> tuple[str, str]:
     if "://" not in rest:
         return default, rest.strip("/")
     parts = urlsplit(rest)

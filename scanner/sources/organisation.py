@@ -95,6 +95,8 @@ def checked_url(url: str) -> str:
         secret = parts.password or (parts.scheme in ("http", "https") and parts.username)
     except (CloneError, ValueError) as problem:
         raise UsageError(f"{url.partition('@')[2] or url}: {problem}") from None
+    if parts.scheme in ("http", "https") and (parts.query or parts.fragment):
+        raise UsageError(f"{url.partition('?')[0].partition('#')[0]}: was given with more behind it; git needs the URL alone")
     if secret:
         bare = f"{parts.scheme}://{parts.hostname}{parts.path}"
         raise UsageError(
