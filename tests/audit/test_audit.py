@@ -25,8 +25,8 @@ from tests.sources.packing import Secrets
 
 _COMMAND = """
 import sys
-from scanner import cli, clones
-clones._PAUSE = 0.05
+from scanner import cli, clones, standing
+clones._PAUSE, standing._SETTLED = 0.05, -1.0
 sys.exit(cli.main(sys.argv[1:]))
 """
 
@@ -316,6 +316,11 @@ def test_a_folder_of_clones_needs_no_network(tmp_path: Path) -> None:
     assert result.returncode == 1, result.stderr
     assert not list((tmp_path / "clones").iterdir())
     assert "3 credentials found. 3 repositories: 3 complete." in result.stdout
+    again = audit(tmp_path, str(tmp_path / "clones-of-ours"))
+    assert "3 credentials found. 3 repositories: 3 unchanged." in again.stdout
+    (tmp_path / "own.yaml").write_text("paths:\n  exclude: [f0]\n")  # then what is unchanged is not all that counts
+    other = audit(tmp_path, "--config", str(tmp_path / "own.yaml"), str(tmp_path / "clones-of-ours"))
+    assert "0 credentials found. 3 repositories: 3 complete." in other.stdout
     nothing = audit(tmp_path, _empty(tmp_path))
     assert nothing.returncode == 2
 

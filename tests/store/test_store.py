@@ -11,7 +11,17 @@ from scanner.errors import ScanError, UsageError
 from scanner.model import Coverage, Finding, Location, Origin, Report, Skipped
 from scanner.rules import load_builtin, select
 from scanner.store import Store, StoreError
-from scanner.store.results import beginning_with, findings, record, record_failure, repositories, skipped
+from scanner.store.results import (
+    Brief,
+    beginning_with,
+    briefs,
+    findings,
+    record,
+    record_failure,
+    record_unchanged,
+    repositories,
+    skipped,
+)
 from scanner.store.schema import MIGRATIONS
 from scanner.store.triage import decide, decisions
 
@@ -81,6 +91,22 @@ def test_a_failure_leaves_what_was_found(store: Store) -> None:
     assert known.occurrences
     (repository,) = repositories(store)
     assert (repository.state, repository.reason) == ("gone", "the host says 404")
+
+
+def test_what_did_not_change_is_what_it_was_before_it_failed(store: Store) -> None:
+    record(store, "whole", report(finding("aa")))
+    record(store, "part", report(finding("aa", severity="low"), finding("bb", 1), skipped=(Skipped("x", "why"),)))
+    for name in ("whole", "part"):
+        record_failure(store, name, "failed", "it hung")
+    assert [record_unchanged(store, name, {"archived": True}) for name in ("whole", "part")] == ["unchanged", "incomplete"]
+    part, whole = repositories(store)
+    assert (part.state, part.reason, whole.state, whole.facts) == ("incomplete", None, "complete", {"archived": True})
+    decide(store, "bb", "revoked", "deleted", "ann")
+    assert briefs(store, {"part"}) == [
+        Brief("aa", "high", "2024-05-06T07:08:09+02:00", "open"),
+        Brief("bb", "high", "2024-05-06T07:08:09+02:00", "revoked"),
+    ]
+    assert [one.fingerprint for one in briefs(store, {"whole"})] == ["aa"]
 
 
 def test_decisions_are_about_findings_that_there_are(store: Store) -> None:
