@@ -13,6 +13,7 @@ _NAME = r"(?:pass(?:w(?:or[dt]|d)?|phrase|code)?|pwd|secret|token|api[_-]?key|_k
 _BARE = r"""[^\x00-\x20"'`<>$|;&\\(){}%*/=-][^\x00-\x20"'`<>$|;&\\{}]"""
 _PLAIN = r"""[^\s"'`<>$|;&\\(){}%*/=@:,\[\]-][^\s"'`<>$|;&\\{}@/:,]"""
 _MIXED = r"""[!#%&+.0-9?@A-Za-z^~][!#%&*+.0-9:=?@A-Za-z^_~-]"""
+_NO_DIGIT, _NO_LETTER = "[!#%&*+.:=?@A-Za-z^_~-]", "[!#%&*+.0-9:=?@^_~-]"
 _KEY = r"[A-Za-z0-9+/_=-]{10,100}"
 _QUOTED = r"""[^\s"'`<>$%{}(\[\\]"""
 VALUES = {
@@ -29,7 +30,7 @@ VALUES = {
     "key": (rf"""(?P<quote>["'`])(?P<quoted>{_KEY})(?P=quote)""", rf"""["'`]{_KEY}["'`]"""),
     "secret": (r"(?P<bare>[A-Za-z0-9+/_=-]{16,100})", r"[A-Za-z0-9+/_=-]{16}"),
     "long": (r"(?P<bare>[A-Za-z0-9+/_=-]{49,160})", r"[A-Za-z0-9+/_=-]{49}"),
-    "mixed": (rf"(?P<bare>(?=[^\s0-9]{{0,40}}[0-9])(?=[^\sA-Za-z]{{0,40}}[A-Za-z]){_MIXED}{{5,63}})", rf"{_MIXED}{{5}}"),
+    "mixed": (rf"(?P<bare>(?={_NO_DIGIT}{{0,40}}[0-9])(?={_NO_LETTER}{{0,40}}[A-Za-z]){_MIXED}{{5,63}})", rf"{_MIXED}{{5}}"),
 }
 """By mark: what reads a value, and what an anchor asks of one: between quotes, without, without what ends one in an address,
 either, or bare with letters and digits; a key between quotes."""

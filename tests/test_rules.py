@@ -65,6 +65,18 @@ WRONG = {
         GOOD.replace("pattern: 'ACME-(?P<secret>[0-9]{12})'", "beside: acme\n  named: key\n  value: '[a-z]+'"),
         "field 'value': can match more than 1024 bytes",
     ),
+    "forms without their judgement": (
+        GOOD.replace("  why:", "  forms: ['(?P<name>door) %word%']\n  why:"),
+        "goes with 'confirm: generic'",
+    ),
+    "a form without its value": (
+        GOOD.replace("  why:", "  forms: ['(?P<name>door)']\n  confirm: generic\n  why:"),
+        "field 'forms': needs one mark of its value: %quoted%",
+    ),
+    "a form without its name": (
+        GOOD.replace("  why:", "  forms: ['door %word%']\n  confirm: generic\n  why:"),
+        "field 'forms': needs a group (?P<name>…)",
+    ),
     "twice the same id": (GOOD + GOOD, "the rule 'acme-badge' is also in"),
     "paths that are none": (GOOD.replace("  why:", "  paths: ['!']\n  why:"), "field 'paths': is no list of"),
     "a list where a text is due": (GOOD.replace("fix: Lock it.", "fix: [Lock it.]"), "field 'fix': must be text"),

@@ -67,7 +67,8 @@ _NO_SECRET = re.compile(
     rb"(?i:(?:[0-9a-f]{16,}\s+)+[0-9a-f]{16,})\Z|.*(?:\.{3}|\xe2\x80\xa6)\Z"
     rb"|(?i:utf-?8|sha-?\d{1,3}|aes-?\d{3}|[hrep]s\d{3}\Z|(?:ssh|rsa|dsa|ecdsa)-\w+(?:-\w+)?\Z)|(?i:[a-z][a-z0-9+.-]{1,12}://(?![^\s/@]*:[^\s/@]+@)|www\.|mailto:)"
     rb"|[^@\s]+@[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}\Z|.*%(?:[sdvqx]\b|[a-z]\Z)|[A-Za-z]+[_-]\Z"
-    rb"|\"?[0-9]{4}-[0-9]{2}-[0-9]{2}|-?0x[0-9a-f]{1,12}(?:\Z| /)|[v^~>=<]{0,2}[0-9]+(?:\.[0-9]+)+(?: \([0-9A-Z]+\)| \|\|.*)?\Z"
+    rb"|\"?[0-9]{4}-[0-9]{2}-[0-9]{2}|-?0x[0-9a-f]{1,12}(?:\Z| /)"
+    rb"|(?:npm:)?[v^~>=<]{0,2}[0-9]+(?:\.[0-9]+)+(?: \([0-9A-Z]+\)| \|\|.*)?\Z"
     rb"|[0-9]{1,2}[/.][0-9]{1,2}[/.][0-9]{2,4}|[0-9]+(?:ms|s|m|h|d|px|em|%|kb|mb)\Z"
     rb"|(?:\.{1,2}|~|[A-Za-z]:|(?=/[a-z]))[/\\][a-z0-9_./\\-]*\Z|[a-z_.-][a-z0-9_.-]*(?:/[a-z0-9_.-]+)+\Z"
     rb"|[\w./-]+\.(?:pem|key|crt|json|ya?ml|txt|js|ts|py|go|rb|java|html?|php|xml|conf|cfg|properties|env|pub|cert|p12|jks"
@@ -87,20 +88,23 @@ _TOLD = re.compile(
 _TRANSLATED = re.compile(
     rb"(?i)(?:wachtwoord|paswoord|adgangskode|kennwort|passwort|heslo|senha|salasana|contrasena|jelszo|haslo|parola|sifre)\Z"
 )
+_BEGINS = re.compile(rb"[A-Z][a-z]+\Z")
+_GOES_ON = re.compile(rb" {1,2}(?:[a-z]|[\x80-\xff]){2}")
+"""The first word of a text, and that it goes on."""
 _PUBLIC = re.compile(rb"(?i)pub(?:lic)?[_. -]?(?:key|token|cert)")
 _PAGE = re.compile(
     rb"(?i)(?:next|page|continuation|sync|cursor|resume|asset)[_-]?(?:page[_-]?)?token|resourcekey|(?:secret|key)_?names?\W*\Z|-(?:std)?in\Z|-file\Z"
 )
 _ALONE = re.compile(rb"(?i)\W*(?:key|keys|id|token)\W*\Z")
 _NAMING = re.compile(rb"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\Z|1[0-9]{9}(?:[0-9]{3})?\Z|(?:[A-Z]?[a-z]+ )+[A-Z]?[a-z]+\Z")
-_COUNTED = re.compile(rb"(?i)(?:token|key)s?\W*\Z|expir")
+_COUNTED = re.compile(rb"(?i)(?:token|key)s?\W*\Z|expir|_time")
 """A constant, a time or a few words: given to a bare `key` or `token`, these name something."""
 _KNOWN = re.compile(
     rb"(?i)(?:guest|changeit|change_?me|minioadmin|rabbitmq|postgres|vagrant|foobared|foo_?bar|s?ecret123|letmein|passw0rd|test1234)\Z"
 )
 """What programs come with, and manuals show: nobody's password, and known to everyone."""
 _HASHED = re.compile(
-    rb"(?i)hashed|gpg|pgp|finger_?print|thumb_?print|checksum|digest|sha_?[0-9]|md5|etag|revision|commit"
+    rb"(?i)hashed|gpg|pgp|finger_?print|thumb_?print|checksum|digest|sha_?[0-9]|md5|etag|revision|commit|repository|sourcecontrol"
     rb"|\.(?:php|py|[jt]sx?|java|rb|go|cs|md|html?|s?css|txt|json|ya?ml|xml|erb|vue)\W*\Z"
 )
 _DIGEST = re.compile(
@@ -162,6 +166,8 @@ def _identifier(found: Candidate) -> bool:
 def _label(found: Candidate) -> bool:
     """Whether a value is a text for people, in the language of one of them, or the beginning of such a text."""
     if _TRANSLATED.match(found.value) or (_TOLD.match(found.value) and not (found.quote and found.value[:1].islower())):
+        return True
+    if not found.quote and _BEGINS.match(found.value) and _GOES_ON.match(found.after):
         return True
     cut = not found.quote and found.after[:2] in (b"\\u", b"\\ ")
     return cut or (found.form == "assign" and b"\\ " in found.before and not any(48 <= byte <= 57 for byte in found.value))
