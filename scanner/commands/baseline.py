@@ -41,6 +41,13 @@ class Place:
     def read(self) -> Baseline:
         return files.parse(baseline.read(self.file, self.repository.work_tree), self.name)
 
+    def kept(self) -> tuple[bytes, dict[str, Entry]]:
+        """Return the key and the entries by fingerprint: a new key and none where there is no file yet."""
+        if not os.path.lexists(self.file):
+            return files.new_key(), {}
+        kept = self.read()
+        return kept.key, dict(kept.entries)
+
     def scan(self, key: bytes, *, secrets: bool = False) -> Report:
         """Scan what the options ask for: files and history, the files alone, or what is staged."""
         options = self.options

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 
 from scanner import baseline
 from scanner.baseline import Entry
-from scanner.baseline import file as files
 from scanner.commands.baseline import Place, incomplete
 from scanner.errors import UsageError
 from scanner.model import Finding
@@ -31,11 +30,7 @@ def run(here: Place) -> int:
         raise UsageError(
             "an audit asks on a terminal, and here is none; 'keyleash baseline update ID' accepts one finding by its id"
         )
-    if os.path.lexists(here.file):
-        kept = here.read()
-        key, entries = kept.key, dict(kept.entries)
-    else:
-        key, entries = files.new_key(), {}
+    key, entries = here.kept()
     report = here.scan(key, secrets=True)
     today = baseline.today()
     asked = [

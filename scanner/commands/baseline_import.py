@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 from scanner.baseline import Entry, imports
-from scanner.baseline import file as files
 from scanner.commands.baseline import Place, incomplete, tell_accepted
 from scanner.gitcommand import Repository
 from scanner.model import Finding
@@ -17,11 +16,7 @@ def run(here: Place) -> int:
     """Accept what the named files ignore, and say of each entry that could not be matched why."""
     foreign = [(file, entry) for file in here.options.files for entry in imports.read(file)]
     here.expires()
-    if os.path.lexists(here.file):
-        kept = here.read()
-        key, entries = kept.key, dict(kept.entries)
-    else:
-        key, entries = files.new_key(), {}
+    key, entries = here.kept()
     report = here.scan(key, secrets=True)
     matched = imports.match([entry for _, entry in foreign], report.findings, _blob_of(here.repository))
     fresh: dict[str, Finding] = {}

@@ -9,7 +9,8 @@ which is imported only when a key was found; what it refuses is described by its
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -158,14 +159,21 @@ def wire_integer(number: int) -> bytes:
 
 def loading(load: Callable[[], Any]) -> Key | None:
     """Return the key that `cryptography` loads, or None for one that it refuses."""
-    import warnings
-
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that an algorithm is old concerns its user, who is not us
+        with quietly():
             return _described(load())
     except refusals():
         return None
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Keep `cryptography` from saying that an algorithm is old: that concerns its user, who is not us."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def refusals() -> tuple[type[Exception], ...]:

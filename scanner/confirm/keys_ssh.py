@@ -122,7 +122,8 @@ def _with_public(key: Key) -> Key:
 
     name = Wire(key.ssh).string()
     try:
-        loaded = form.load_ssh_public_key(name + b" " + base64.b64encode(key.ssh))
+        with keys_read.quietly():
+            loaded = form.load_ssh_public_key(name + b" " + base64.b64encode(key.ssh))
         info = loaded.public_bytes(form.Encoding.DER, form.PublicFormat.SubjectPublicKeyInfo)
     except keys_read.refusals():
         return key

@@ -23,7 +23,7 @@ try:
 
     if not isinstance(apply_delta, FunctionType):  # where dulwich has no wheel it is slower than what is here
         _compiled = apply_delta
-except ImportError:  # pragma: no cover - on a platform without hyperscan
+except ImportError:  # pragma: no cover - on a platform without a wheel of dulwich
     pass
 
 _MAX_SHIFT = 60  # no length needs more bits
@@ -72,28 +72,26 @@ def rebuilt(base: bytes, delta: bytes) -> bytes:
 
 def _same(one: bytes, other: bytes, most: int) -> int:
     """Return how many bytes two texts have in common at their beginning: at most `most`, and a step fewer at worst."""
-    same, step = 0, _STEP
-    while same + step <= most and one[same : same + step] == other[same : same + step]:
-        same += step
-        step *= 2
-    while step > _STEP:
-        step //= 2
-        if same + step <= most and one[same : same + step] == other[same : same + step]:
-            same += step
-    return same
+    return _reach(lambda first, last: one[first:last] == other[first:last], most)
 
 
 def _same_end(one: bytes, other: bytes, most: int) -> int:
     """Return the same for their ends."""
-    same, step, first, second = 0, _STEP, len(one), len(other)
-    while same + step <= most and one[first - same - step : first - same] == other[second - same - step : second - same]:
-        same += step
+    length, size = len(one), len(other)
+    return _reach(lambda first, last: one[length - last : length - first] == other[size - last : size - first], most)
+
+
+def _reach(same: Callable[[int, int], bool], most: int) -> int:
+    """Return how far from 0 something is the `same` in every range that is asked for: first wider ones, then narrower ones."""
+    reach, step = 0, _STEP
+    while reach + step <= most and same(reach, reach + step):
+        reach += step
         step *= 2
     while step > _STEP:
         step //= 2
-        if same + step <= most and one[first - same - step : first - same] == other[second - same - step : second - same]:
-            same += step
-    return same
+        if reach + step <= most and same(reach, reach + step):
+            reach += step
+    return reach
 
 
 def sizes(delta: bytes) -> tuple[int, int, int]:

@@ -201,14 +201,6 @@ def briefs(store: Store, names: Collection[str]) -> list[Brief]:
     return [one for one in found.values() if one.fingerprint in held]
 
 
-def beginning_with(store: Store, prefix: str) -> list[str]:
-    """Return the fingerprints that begin so: a person types the first few digits."""
-    if not prefix or not set(prefix) <= set("0123456789abcdef"):
-        return []
-    query = "SELECT fingerprint FROM finding WHERE substr(fingerprint, 1, ?) = ? ORDER BY fingerprint"
-    return [fingerprint for (fingerprint,) in store.rows(query, len(prefix), prefix)]
-
-
 def _put_finding(store: Store, repository: int, finding: Finding) -> None:
     places = [where for where in finding.locations if where.blob or where.origin.via in (FILE_NAME, REF_NAME)]
     if not places:

@@ -103,8 +103,14 @@ def armour(label: str, data: bytes, headers: str = "", dashes: str = "-----") ->
 
 @functools.cache
 def openssh_sealed() -> str:
+    return openssh_of(ed_key().public_key())
+
+
+def openssh_of(public: ed25519.Ed25519PublicKey | dsa.DSAPublicKey) -> str:
     """Return an OpenSSH container with a passphrase, its encrypted part random: sealing a real one needs bcrypt."""
-    blob = base64.b64decode(ed_key().public_key().public_bytes(form.Encoding.OpenSSH, form.PublicFormat.OpenSSH).split()[1])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        blob = base64.b64decode(public.public_bytes(form.Encoding.OpenSSH, form.PublicFormat.OpenSSH).split()[1])
     options = wire_string(wire_string(random.randbytes(16)) + (24).to_bytes(4, "big"))
     data = b"openssh-key-v1\0" + wire_string(b"aes256-ctr") + wire_string(b"bcrypt") + options + (1).to_bytes(4, "big")
     return armour("OPENSSH PRIVATE KEY", data + wire_string(blob) + wire_string(random.randbytes(144)))

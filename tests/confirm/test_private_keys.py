@@ -587,3 +587,10 @@ def test_many_keys_without_primes_take_no_longer_than_their_text() -> None:
     assert time.process_time() - begin < 3
     assert len(found) == 60
     assert found[0].confidence == "medium" and "do not fit together" in found[0].evidence[-1]
+
+
+def test_nobody_is_told_that_the_algorithm_of_a_key_is_old(recwarn: pytest.WarningsRecorder) -> None:
+    dsa = made.dsa_key()
+    for text in (made.pem(dsa, made.OPENSSH), made.openssh_of(dsa.public_key())):
+        assert only(text.encode()).evidence[0].startswith("DSA private key, 1024 bits")
+    assert not recwarn.list

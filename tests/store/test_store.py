@@ -13,7 +13,6 @@ from scanner.rules import load_builtin, select
 from scanner.store import Store, StoreError
 from scanner.store.results import (
     Brief,
-    beginning_with,
     briefs,
     findings,
     record,
@@ -60,8 +59,6 @@ def test_a_report_is_read_as_it_was_written(store: Store) -> None:
     assert (one.state, one.facts, one.covered.blobs) == ("complete", {"archived": True}, 3)
     assert two.state == "incomplete"
     assert skipped(store, two.name) == [Skipped("x\udcff", "why")]
-    assert beginning_with(store, "a") == ["aa"]
-    assert beginning_with(store, "") == beginning_with(store, "%") == []
 
 
 def test_a_later_report_replaces_the_former_and_keeps_decisions(store: Store) -> None:
