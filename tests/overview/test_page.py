@@ -104,6 +104,10 @@ def test_the_table_sorts_filters_searches_and_turns_pages(browser: Browser, file
     page = seen.page
     assert seen.status() == "241 of 241 findings, 1 to 100 shown"
     assert seen.texts(1)[0] == "critical"
+    wraps = "(cell) => getComputedStyle(cell).whiteSpace"
+    assert [page.locator(f"#rows > tr:first-child > :nth-child({column})").evaluate(wraps) for column in (3, 5, 7, 8)] == [
+        "normal", "nowrap", "nowrap", "nowrap",  # names of repositories may be long, dates and buttons stay whole
+    ]  # fmt: skip
     page.locator("th[data-sort=place] button").click()
     assert page.locator("th[data-sort=place]").get_attribute("aria-sort") == "ascending"
     assert page.locator("th[data-sort=severity]").get_attribute("aria-sort") == "none"
