@@ -38,6 +38,13 @@ _PASSWORD_NEXT_LINE = regex.compile(
 _IN_PROSE = regex.compile(
     f"(?i)(?<![a-z])(?:user|login|account|credentials?)(?![a-z])[^\\n]{{0,80}} (?:password|pw) {_VALUE}".encode()
 )
+# Two columns without a sign; and a name and its password with a slash or a colon between them.
+_ALIGNED = regex.compile(f"(?im)^[ \\t>*-]{{0,4}}(?:{_WORDS})(?:[ ]{{2,16}}|\\t{{1,4}}){_VALUE}[ \\t]*\r?$".encode())
+_TOGETHER = regex.compile(
+    f"(?i)(?:\\b(?:with|as|user(?:[ _-]?name)?|login|credentials?|creds?)|amazon\\.com|/console/?)[ \\t:=>-]{{1,4}}"
+    f"[\\w.@+-]{{2,40}}(?:[ \\t][/|][ \\t]|:){_VALUE}(?=[ \\t\r\n,;)]|$)".encode()
+)
+_MUST_TELL = (_IN_PROSE, _ALIGNED, _TOGETHER)
 _USER = regex.compile(
     rb"(?i)(?:user[ _-]?name|user|login|benutzer(?:name)?|iam user)[\"'*`_]{0,3}[ \t]*(?::|=|\||\t|,|;| is |\n)"
 )
@@ -76,7 +83,7 @@ def confirm(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator[Match]:
 
 def _labelled(data: bytes, start: int, stop: int) -> Iterator[tuple[int, int]]:
     tables = list(_CSV.finditer(data, start, stop, timeout=TIMEOUT))
-    for pattern in (_PASSWORD, _PASSWORD_NEXT_LINE, _IN_PROSE):
+    for pattern in (_PASSWORD, _PASSWORD_NEXT_LINE, *_MUST_TELL):
         for found in list(pattern.finditer(data, start, stop, timeout=TIMEOUT)):
             first, last = found.span("secret")
             if last == stop < len(data):
@@ -85,7 +92,7 @@ def _labelled(data: bytes, start: int, stop: int) -> Iterator[tuple[int, int]]:
                 last -= 1
             if any(table.start("head") <= first < table.end("head") for table in tables):
                 continue  # the title of a column
-            if pattern is not _IN_PROSE or _is_random(data[first:last]):
+            if pattern not in _MUST_TELL or _is_random(data[first:last]):
                 yield first, last
     for table in tables:
         yield from _cell(table)

@@ -24,11 +24,11 @@ class Trigger(NamedTuple):
 
 
 _WORDS = (
-    b"AKIA", b"ASIA", b"PRIVATE KEY", b"aws_", b"AWS_", b"secret", b"Secret", b"SECRET",
+    b"AKIA", b"ASIA", b"PRIVATE KEY", b"PRIVATE%20KEY", b"aws_", b"AWS_", b"secret", b"Secret", b"SECRET",
     b"password", b"Password", b"PASSWORD", b"ghp_", b"github_pat_", b"glpat-", b"xoxb-", b"xoxp-", b"sk_live_", b"AIza",
 )  # fmt: skip
-_NESTED = (b"AKIA", b"ASIA", b"PRIVATE KEY", b"aws_", b"AWS_", b"secret", b"SECRET", b"assword")
-_TELLING = (b"\\u00", b"\\x6", b";&#1", b";&#x", b"ncodedCommand")
+_NESTED = (b"AKIA", b"ASIA", b"PRIVATE KEY", b"PRIVATE%20KEY", b"aws_", b"AWS_", b"secret", b"SECRET", b"assword")
+_TELLING = (b"\\u00", b"\\x6", b"%5Cu00", b"%5Cx6", b";&#1", b";&#x", b"%3B%26%23", b"ncodedCommand")
 """What stands again and again in a text that is spelt in escapes or in entities, or before what is encoded."""
 
 _DEEP = (b"AKIA", b"secret")
@@ -144,6 +144,7 @@ def _hexadecimal() -> list[str]:
     nested = [*_TELLING, *_in_base64(words), *_in_hex(words), *deep]
     return [
         *(form for word in _NESTED for form in _hex_forms(word)),
+        *(f"(?i){word.decode().encode('utf-16-le')[:-1].hex()}" for word in _NESTED),
         # The second line of a dump by xxd or hexdump, and by od: in a dump the end of a line may cut any word.
         "(?i)00000010(?:: {1,2}|  )[0-9a-f]{2}(?: ?[0-9a-f]{2}){7}",
         "(?i)0000020 {1,2}[0-9a-f]{2}(?: [0-9a-f]{2}){7}",
@@ -159,7 +160,8 @@ def _percent() -> list[str]:
     return [
         f"(?i){_NAME}[a-z0-9_.%+-]{{0,24}}%(?:25){{0,3}}(?:3d|3a|22|20|5d)",
         "(?i)(?:secret|aws)[^\\n]{0,80}[a-z0-9+/]%(?:25){0,3}2[bf]",
-        "(?i)PRIVATE(?:%20|%2B|\\+)KEY",
+        "A[KS]IA[A-Z2-7]{16}[^\\n]{1,60}%(?:25){0,3}2[bBfF]",
+        "(?i)PRIVATE(?:%(?:25){0,3}20|%2B|\\+)KEY",
         f"%[0-9A-Fa-f]{{2}}{_KNOWN}",
         f"(?:{character}){{4}}",
         "(?i)%(?:25){0,3}5c(?:u00|x)[2-7][0-9a-f]%",
@@ -174,7 +176,7 @@ def _entities() -> list[str]:
     return [
         f"(?i:{_NAME})[a-zA-Z0-9_.-]{{0,24}}[=: ]{{0,3}}(?:&amp;|&){code};",
         "(?i:secret|aws)[^\\n]{0,80}[a-zA-Z0-9+/]&(?:amp;)?(?:#43|#47|#[xX]2[bBfF]|sol|plus);",
-        "(?:&#(?:[xX][2-7][0-9A-Fa-f]|[0-9]{2,3});){4}",
+        "(?:&(?:amp;){0,3}#(?:[xX][2-7][0-9A-Fa-f]|[0-9]{2,3});){4}",
     ]
 
 

@@ -31,7 +31,10 @@ def text(overview: Overview) -> str:
         lines.append("")
     if live:
         lines += ["**Revoke first** (then clean the history; `keyleash remedy FINGERPRINT` has the commands)\n"]
-        lines += ["| severity | credential | repositories | first place | since | fingerprint |", "|---|---|---|---|---|---|"]
+        lines += [
+            "| severity | credential | because | repositories | first place | since | fingerprint |",
+            "|---|---|---|---|---|---|---|",
+        ]
         lines += [_row(overview, one) for one in urgent_first(live)[:ROWS]]
         if len(live) > ROWS:
             lines.append(f"\nAnd {count(len(live) - ROWS, 'more credential')}.")
@@ -58,7 +61,6 @@ def _row(overview: Overview, known: Known) -> str:
     first, began = first_place(known), since(known)
     what = f"{cell(overview.rule(known.rule).name)} {cell(known.redacted)}"
     day = began.date().isoformat() if began else "unknown"
-    return (
-        f"| {known.severity} | {what} | {', '.join(names) or 'nowhere any more'}{more} | {cell(place(first)) if first else ''} "
-        f"| {day} | `{known.fingerprint[:12]}` |"
-    )
+    here = f"{', '.join(names) or 'nowhere any more'}{more} | {cell(place(first)) if first else ''}"
+    why = cell("; ".join(known.evidence))
+    return f"| {known.severity} | {what} | {why} | {here} | {day} | `{known.fingerprint[:12]}` |"

@@ -35,6 +35,9 @@ MAILS = {
     "CRLF": f"User name: team7\r\nPassword: <PW>\r\n{URL}\r\n",
     "quoted mail": f"> User name: team7\n> Password: <PW>\n> {URL}\n",
     "far but in one text": f"{URL}\n" + "Please read the rules of the course.\n" * 25 + "Password: <PW>\n",
+    "aligned without a sign": f"URL   {URL}\nuser  team7\npass  <PW>\n",
+    "name and password by a slash": f"Log in at {URL} with team7 / <PW>\n",
+    "name and password by a colon": "signin.aws.amazon.com team7:<PW>\n",
     "initial password in brackets": f"Password (initial): <PW>\nConsole: {URL}\n",
     **leaks.MAILS,
 }
@@ -63,6 +66,8 @@ NO_MAILS = {
     "code": f"password = get_password(user)\nurl = '{URL}'\n",
     "a reset link": f"Password: https://example.org/reset\n{URL}\n",
     "sent apart": f"Your password will follow in a separate mail.\n{URL}\n",
+    "aligned words": f"Console  {URL}\nPassword   policy-applies\nUser     team7 / admins\n",
+    "an address with a path": f"Log in at {URL} with team7/console-User2Guide.html\n",
     **leaks.NO_MAILS,
 }
 

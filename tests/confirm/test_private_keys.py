@@ -594,3 +594,8 @@ def test_nobody_is_told_that_the_algorithm_of_a_key_is_old(recwarn: pytest.Warni
     for text in (made.pem(dsa, made.OPENSSH), made.openssh_of(dsa.public_key())):
         assert only(text.encode()).evidence[0].startswith("DSA private key, 1024 bits")
     assert not recwarn.list
+
+
+def test_a_key_in_a_rich_text_file() -> None:
+    text = "{\\rtf1 " + made.ARMOURED["pkcs8-ec"][1]().replace("\n", "\\par\n") + "}"
+    assert only(text).confidence == "high"

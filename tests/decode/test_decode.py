@@ -172,6 +172,23 @@ def test_three_encodings(find: Find, secrets: Secrets, stack: tuple[str, ...]) -
     assert secrets_in(find, data) >= expected != set()
 
 
+def test_utf_16_in_hexadecimal(find: Find, secrets: Secrets) -> None:
+    text = secrets.pem()
+    assert secrets_in(find, text.encode("utf-16").hex().encode()) == secrets_in(find, text.encode()) != set()
+
+
+@pytest.mark.parametrize("outer", ["percent", "base64 alone", "hex", "JSON in JSON"])
+@pytest.mark.parametrize("inner", ["percent", "hex entities"])
+def test_a_key_whose_label_is_encoded(find: Find, secrets: Secrets, inner: str, outer: str) -> None:
+    text = secrets.pem().encode()
+    assert secrets_in(find, ENCODINGS[outer][0](ENCODINGS[inner][0](text))) >= secrets_in(find, text) != set()
+
+
+def test_entities_of_entities(find: Find, secrets: Secrets) -> None:
+    data = html.escape(ENCODINGS["entities"][0](secrets.aws_file().encode()).decode()).encode()
+    assert PAIR in {rule for rule, _ in secrets_in(find, data)}
+
+
 @pytest.mark.parametrize("encoding", ["base64 alone", "base64 at 76", "hex"])
 def test_towers_of_one_encoding(tmp_path: Path, secrets: Secrets, encoding: str) -> None:
     """Whatever stands at the bottom is found down to the limit; below it is reported as not scanned."""

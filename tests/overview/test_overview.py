@@ -158,7 +158,7 @@ def test_a_store_is_summed_up_in_markdown(kept: str, tmp_path: Path) -> None:
     assert "\x1b" not in text
     assert "\u202e" not in text
     for line in text.splitlines():
-        assert not line.startswith("|") or line.count("|") in (4, 7), line
+        assert not line.startswith("|") or line.count("|") in (4, 8), line
 
 
 def test_the_figures_count_what_there_is(kept: str) -> None:
