@@ -63,9 +63,11 @@ def confirm_presigned(rule: Rule, data: bytes, ends: Sequence[int]) -> Iterator[
                 signature = regex.search(rb"[?&;](?:X-Amz-)?Signature=(?P<secret>[0-9A-Za-z%+/=]{28,64})", url)
                 if signature:
                     span = first + signature.start("secret"), first + signature.end("secret")
+                    until = _until(_query(url))
                     said = ("pre-signed URL", *_signed(url))
+                    confidence = "low" if until and until < datetime.now(UTC) else rule.confidence  # it opens nothing any more
                     if _real(signature["secret"]):
-                        yield Match(rule, *span, signature["secret"], said, rule.confidence, rule.severity)
+                        yield Match(rule, *span, signature["secret"], said, confidence, rule.severity)
                     else:
                         dropped(rule, *span, LOW_ENTROPY)
                 break
@@ -101,10 +103,7 @@ def _extend(data: bytes, start: int, end: int) -> tuple[int, int]:
 
 def _signed(url: bytes) -> list[str]:
     """Return what a signed URL says of its signer and its time, in words."""
-    query = {
-        name.lower(): values[0]
-        for name, values in parse_qs(url.replace(b"&amp;", b"&").partition(b"?")[2].decode("latin-1")).items()
-    }
+    query = _query(url)
     said = []
     key_id = unquote(query.get("x-amz-credential", query.get("awsaccesskeyid", ""))).partition("/")[0]
     if regex.fullmatch("A[A-Z0-9]{19}", key_id):
@@ -114,6 +113,11 @@ def _signed(url: bytes) -> list[str]:
     if until:
         said.append(f"valid until {until:%Y-%m-%d %H:%M} UTC")
     return said
+
+
+def _query(url: bytes) -> dict[str, str]:
+    text = url.replace(b"&amp;", b"&").partition(b"?")[2].decode("latin-1")
+    return {name.lower(): values[0] for name, values in parse_qs(text).items()}
 
 
 def _until(query: dict[str, str]) -> datetime | None:

@@ -91,6 +91,9 @@ _TRANSLATED = re.compile(
 _BEGINS = re.compile(rb"[A-Z][a-z]+\Z")
 _GOES_ON = re.compile(rb" {1,2}(?:[a-z]|[\x80-\xff]){2}")
 """The first word of a text, and that it goes on."""
+_PRINTABLE = re.compile(rb"20|3D|0A|09")
+_PRINTED = re.compile(rb"=(?:20|3D|0A|09)")
+"""What stands behind `=` in quoted-printable text, and that there is more of it; the text itself is decoded and looked at."""
 _PUBLIC = re.compile(rb"(?i)pub(?:lic)?[_. -]?(?:key|token|cert)")
 _PAGE = re.compile(
     rb"(?i)(?:next|page|continuation|sync|cursor|resume|asset)[_-]?(?:page[_-]?)?token|resourcekey|(?:secret|key)_?names?\W*\Z|-(?:std)?in\Z|-file\Z"
@@ -168,6 +171,8 @@ def _label(found: Candidate) -> bool:
     if _TRANSLATED.match(found.value) or (_TOLD.match(found.value) and not (found.quote and found.value[:1].islower())):
         return True
     if not found.quote and _BEGINS.match(found.value) and _GOES_ON.match(found.after):
+        return True
+    if found.sep == b"=" and _PRINTABLE.match(found.value) and _PRINTED.search(found.before + found.value + found.after):
         return True
     cut = not found.quote and found.after[:2] in (b"\\u", b"\\ ")
     return cut or (found.form == "assign" and b"\\ " in found.before and not any(48 <= byte <= 57 for byte in found.value))

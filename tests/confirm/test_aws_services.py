@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from datetime import datetime
 
 from scanner.examples import expand
 from tests.conftest import Find, Secrets
@@ -42,6 +43,8 @@ def test_pre_signed_urls_of_both_kinds_say_until_when(find: Find, secrets: Secre
     for url, until in ((four, "2026-01-08 00:00"), (two, "2027-01-15 08:00"), (two.replace("&", "&amp;"), "2027-01-15 08:00")):
         found = {match.rule.id: match for match in find(f'<a href="{url}">x</a>')}
         assert found["aws-presigned-url"].severity == "low"
+        past = datetime.strptime(until, "%Y-%m-%d %H:%M") < datetime.now()
+        assert found["aws-presigned-url"].confidence == ("low" if past else "high")
         assert f"valid until {until} UTC" in found["aws-presigned-url"].evidence
         assert found["aws-access-key-id"].secret == key_id.encode()
 
