@@ -265,9 +265,13 @@ def rows(folder: Path) -> dict[str, set[object]]:
 def children(pid: int) -> list[int]:
     """Return the processes that a process started, from whichever of its threads (source: proc(5))."""
     found: list[int] = []
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+    try:
+        tasks = os.listdir(f"/proc/{pid}/task")
+    except OSError:  # it has ended
+        return found
+    for task in tasks:
         try:
-            found += map(int, task.read_text().split())
+            found += map(int, Path(f"/proc/{pid}/task/{task}/children").read_text().split())
         except OSError:
             continue
     return found
