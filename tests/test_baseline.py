@@ -329,7 +329,7 @@ PIECES = ["", "\n", " ", "x: ", "- ", "{", "[", '"', "<<<<<<< a\n", "\0", "\xff"
 CHANGES = st.lists(st.tuples(st.floats(0, 1), st.sampled_from(PIECES), st.integers(0, 9)), max_size=4)
 
 
-@hypothesis.settings(max_examples=150)
+@hypothesis.settings(max_examples=80)
 @hypothesis.given(st.sampled_from(range(3)), CHANGES)
 def test_whatever_a_file_holds_is_read_or_refused(kind: int, changes: list[tuple[float, str, int]]) -> None:
     text = [text_of(), "", "a:\n- b: {c: d}\n"][kind]

@@ -374,7 +374,7 @@ CHANGES = st.lists(st.tuples(st.floats(0, 1), st.sampled_from(PIECES), st.intege
 TEXTS = st.sampled_from([*ACCEPTED.values(), *(text for text, _ in REFUSED.values())])
 
 
-@hypothesis.settings(max_examples=60, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture])
+@hypothesis.settings(max_examples=30, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture])
 @hypothesis.given(text=TEXTS, changes=CHANGES)
 def test_whatever_a_configuration_says_is_understood_or_refused(
     repo: Repo, text: str, changes: list[tuple[float, str, int]]

@@ -73,7 +73,7 @@ def texts(draw: st.DrawFn) -> bytes:
     return b"".join(parts)
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(data=texts())
 def test_both_engines_find_the_same(engines: tuple[HyperscanEngine, RegexEngine], data: bytes) -> None:
     assert found(engines[0], data) == found(engines[1], data)

@@ -45,7 +45,7 @@ def changed(text: bytes, changes: list[Change]) -> bytes:
     return text
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.sampled_from(_TEXTS), st.sampled_from(list(made.WRAPPINGS.values())), st.sampled_from(list(made.WRAPPINGS.values())),
     st.lists(_CHANGE, min_size=0, max_size=6),
@@ -74,7 +74,7 @@ _HEADS = [
 ]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.binary(max_size=400), st.sampled_from(_HEADS))
 def test_binary_behind_a_true_beginning(tail: bytes, head: bytes) -> None:
     assert made.results(head + tail) == made.results(head + tail, "regex")

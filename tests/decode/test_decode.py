@@ -520,7 +520,7 @@ STACKED = sorted(set(ENCODINGS) - {"quoted-printable", "xxd", "powershell"})
 # Inside another encoding: those whose words shine through every other one.
 INNER = ["", "base64", "base64 alone", "base64 url-safe", "base64 at 76", "percent"]
 PLAIN = st.text("abcxyz \n=.,:", max_size=200)
-BOUNDED = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+BOUNDED = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @BOUNDED

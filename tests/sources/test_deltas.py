@@ -67,7 +67,7 @@ WAYS = pytest.mark.parametrize("way", [apply, changed])
 
 @WAYS
 @pytest.mark.parametrize(("engine", "edges"), LOOKS)
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=120, deadline=None, derandomize=True)
 @given(chain=chains(), others=st.lists(TEXT, max_size=3))
 def test_every_version_with_an_anchor_is_handed_on(
     way: Way, engine: str, edges: bool, chain: list[tuple[bytes, list[Edit] | None]], others: list[bytes]
