@@ -25,6 +25,12 @@ def folder() -> str:
     return user_cache_dir("keyleash", appauthor=False)
 
 
+def stamp(file: str) -> str:
+    """Return what changes with a file, without reading it: its size and its time of change."""
+    status = os.stat(file)
+    return f"{status.st_size:x}-{status.st_mtime_ns:x}"
+
+
 def read(name: str) -> bytes | None:
     """Return a cached file's bytes, or None when there is none that can be trusted."""
     try:

@@ -6,7 +6,6 @@ feed is as good as the end of the text; for the others the ends are looked at se
 
 from __future__ import annotations
 
-import os
 import re
 import re._constants as sre  # type: ignore[import-not-found]
 import re._parser as sre_parser  # type: ignore[import-not-found]
@@ -23,8 +22,7 @@ _BOUNDARIES = (sre.AT_BOUNDARY, sre.AT_NON_BOUNDARY)
 
 def any_bound(rules: RuleSet) -> bool:
     """Whether an anchor of the rules is `edge_bound`. To read them all takes a second, so the answer is kept."""
-    status = os.stat(__file__)
-    name = f"{rules.digest[:32]}-{status.st_size:x}-{status.st_mtime_ns:x}.edges"
+    name = f"{rules.digest[:32]}-{cache.stamp(__file__)}.edges"
     kept = cache.read(name)
     if kept in (b"0", b"1"):
         return kept == b"1"

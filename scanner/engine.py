@@ -53,7 +53,8 @@ class HyperscanEngine:
         self.name = f"hyperscan {version}"
         # The library names its version and the processor features in the database and refuses
         # one that does not fit, as it refuses a damaged one (it keeps a checksum).
-        cached = f"{rules.digest[:32]}-{_triggers_state()}-{version}.hsdb"
+        triggers_state = cache.stamp(os.path.join(os.path.dirname(decode_init), "triggers.py"))
+        cached = f"{rules.digest[:32]}-{triggers_state}-{version}.hsdb"
         stored = cache.read(cached) if keep else None
         if stored is not None:
             try:
@@ -95,12 +96,6 @@ class HyperscanEngine:
 
 def _collect(rule: int, start: int, end: int, flags: int, found: Any) -> None:
     found.append((rule, end))
-
-
-def _triggers_state() -> str:
-    """Return what changes with the triggers, without building them: the size and time of their file."""
-    status = os.stat(os.path.join(os.path.dirname(decode_init), "triggers.py"))
-    return f"{status.st_size:x}-{status.st_mtime_ns:x}"
 
 
 def _database(expressions: list[bytes], ids: list[int], flags: list[int]) -> hyperscan.Database:

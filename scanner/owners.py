@@ -76,17 +76,14 @@ def _halves(path: str, data: bytes) -> Iterator[tuple[str, str]]:
 
 def _read(label: bytes, der: bytes) -> tuple[bytes, str]:
     """Return the public key of a certificate or key in SSH's form, and the certificate's name; of what is neither, nothing."""
-    import warnings
-
     from cryptography import x509
     from cryptography.hazmat.primitives import serialization as form
 
-    from scanner.confirm.keys_read import refusals
+    from scanner.confirm.keys_read import quietly, refusals
 
     problems: tuple[type[Exception], ...] = (*refusals(), AttributeError)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of an odd certificate
+        with quietly():
             certificate = x509.load_der_x509_certificate(der) if b"CERTIFICATE" in label else None
             key = certificate.public_key() if certificate else form.load_der_public_key(der)
             line = key.public_bytes(form.Encoding.OpenSSH, form.PublicFormat.OpenSSH)

@@ -60,6 +60,8 @@ CONFIRMATIONS = (
 _REQUIRED = ("id", "name", "confidence", "severity", "why", "fix", "references", "examples", "negatives")
 _NAMED = ("beside", "named", "value")
 _OPTIONAL = ("pattern", *_NAMED, "anchors", "names", "looks", "forms", "confirm", "guessable", "entropy", "paths")
+_MAKERS = ("assigned.py", "named.py", "written.py")
+"""The modules that make anchors and patterns of what a rule file says."""
 _ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)+\Z")
 
 
@@ -77,8 +79,8 @@ def load_builtin() -> RuleSet:
     of change: reading and hashing them all would cost more than the scan of a commit.
     """
     folder = builtin_folder()
-    code = os.stat(assigned.__file__)  # of what `names` stand for
-    state = [__version__, folder, f"{code.st_size} {code.st_mtime_ns}"]
+    here = os.path.dirname(os.path.abspath(__file__))
+    state = [__version__, folder, *(cache.stamp(os.path.join(here, file)) for file in _MAKERS)]
     with os.scandir(folder) as listing:
         for entry in sorted(listing, key=lambda entry: entry.name):
             status = entry.stat()

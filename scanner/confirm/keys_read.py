@@ -168,7 +168,7 @@ def loading(load: Callable[[], Any]) -> Key | None:
 
 @contextmanager
 def quietly() -> Iterator[None]:
-    """Keep `cryptography` from saying that an algorithm is old: that concerns its user, who is not us."""
+    """Keep `cryptography` from saying that an algorithm is old or a certificate odd: that concerns its user, who is not us."""
     import warnings
 
     with warnings.catch_warnings():

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import base64
-import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import regex
 
-from scanner.confirm.keys_read import Key, refusals
+from scanner.confirm.keys_read import Key, quietly, refusals
 from scanner.confirm.keys_text import bodies
 
 if TYPE_CHECKING:
@@ -85,8 +84,7 @@ def _certificate(der: bytes) -> tuple[bytes, str] | None:
     from cryptography.hazmat.primitives import serialization as form
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of an odd certificate
+        with quietly():
             certificate = x509.load_der_x509_certificate(der)
             info = certificate.public_key().public_bytes(form.Encoding.DER, form.PublicFormat.SubjectPublicKeyInfo)
             name = common_name(certificate)

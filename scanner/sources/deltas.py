@@ -171,9 +171,7 @@ def apply(base: bytes, delta: bytes, margin: int) -> tuple[bytes, list[int]]:
         if target > edge:
             cuts += (edge - margin, target - follows, target - margin)
         edge = target + wide
-    if cuts:
-        cuts += (edge - margin, target - follows)
-    return data, cuts[2:]
+    return data, [*cuts[2:], edge - margin, target - follows] if cuts else []
 
 
 def _fitting(base: bytes, delta: bytes) -> tuple[int, int, int]:
