@@ -112,7 +112,9 @@ def equal(top: Path, count: int, commits: int) -> Path:
 def workers(options: argparse.Namespace, place: Path) -> bool:
     """Pairs of runs with one worker and with two, each into an empty store and cache, and the median of their ratios.
 
-    A pair during which others took more of the machine than `--quiet` says nothing, and is run again.
+    Each worker, with the git processes it starts, has a core of its own, as it would on machines of one core: else one
+    worker uses a part of the core that the second one is to use. A pair during which others took more of the machine
+    than `--quiet` says nothing, and is run again.
     """
     targets = str(equal(place / "hub", options.number or 40, options.commits))
     ratios: list[float] = []
@@ -122,6 +124,8 @@ def workers(options: argparse.Namespace, place: Path) -> bool:
             wait_for_quiet(options.quiet)
             folder = fresh(place / "run")
             with cluster(folder, count) as (address, processes):
+                for core, process in enumerate(processes):
+                    pin(process.pid, core % (os.cpu_count() or 1))
                 audit(folder, "--cluster", address, str(warm(place)))  # rules and engine are loaded, as in a longer audit
                 runs.append(audit(folder, "--cluster", address, targets, beside=[one.pid for one in processes]))
             said(f"{count} worker{'s' * (count > 1)}", runs[-1])
@@ -135,6 +139,14 @@ def workers(options: argparse.Namespace, place: Path) -> bool:
         return False
     ratio = statistics.median(ratios)
     return verdict("two workers are so many times as fast as one", ratio, ratio >= 1.8, "at least 1.8")
+
+
+def pin(pid: int, core: int) -> None:
+    """Keep a process, its threads and all below it, now and later, to one core."""
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        os.sched_setaffinity(int(thread), {core})
+    for child in children(pid):
+        pin(child, core)
 
 
 def wait_for_quiet(share: float) -> None:
