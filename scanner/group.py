@@ -7,7 +7,8 @@ itself only when the caller asks for it by name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from scanner.filters import fits
@@ -24,19 +25,22 @@ Places = dict[tuple[Origin, str | None, int], list[Location]]
 _KEEP = 4
 _LONG = 20
 
+_MANY = 8
+"""So many slow hashes take longer than it takes to have threads for them."""
+
 
 def fingerprint(match: Match, key: bytes = DEFAULT_KEY) -> str:
     """Return the stable id of a credential: 32 hexadecimal digits that depend on rule, secret and key only.
 
-    What a person could have chosen is hashed with scrypt, so that a published report does
-    not let a password be guessed at the speed of a plain hash.
+    What a person could have chosen is hashed with scrypt, some milliseconds of one core each, so that a
+    published report does not let a password be guessed at the speed of a plain hash.
     """
     import hashlib  # OpenSSL takes 3 ms to load, and most commits hold nothing to hash
     import hmac
 
     message = match.rule.id.encode() + b"\0" + match.secret
     if match.rule.guessable:
-        message = hashlib.scrypt(message, salt=key, n=4096, r=8, p=1, dklen=32)
+        message = hashlib.scrypt(message, salt=key, n=1024, r=8, p=1, dklen=32)
     return hmac.new(key, message, hashlib.sha256).hexdigest()[:32]
 
 
@@ -70,17 +74,27 @@ def recallable(match: Match, where: Location, print: str) -> Recalled:
 class _Group:
     """What is known of one credential so far."""
 
-    __slots__ = ("best", "evidence", "locations", "secret")
+    __slots__ = ("best", "evidence", "locations", "match")
 
-    def __init__(self, best: Recalled, secret: bytes | None) -> None:
+    def __init__(self, best: Recalled, match: Match | None) -> None:
         self.best = best
-        self.secret = secret
+        self.match = match
         self.evidence: dict[str, None] = {}
         self.locations: dict[Location, Location] = {}  # by place alone, whichever way led there first
 
     def add(self, one: Recalled) -> None:
         self.evidence.update(dict.fromkeys(one.evidence))
         self.locations.setdefault(one.location._replace(way=()), one.location)
+        self._weigh(one)
+
+    def join(self, other: _Group) -> None:
+        """Take what another group knows of the same credential."""
+        self.match = other.match or self.match
+        self.evidence.update(other.evidence)
+        self.locations = {**other.locations, **self.locations}
+        self._weigh(other.best)
+
+    def _weigh(self, one: Recalled) -> None:
         best = self.best
         surest = best if LEVELS.index(best.confidence) >= LEVELS.index(one.confidence) else one
         self.best = surest._replace(severity=max(best.severity, one.severity, key=LEVELS.index))
@@ -94,10 +108,22 @@ class Prints:
         self._known: dict[tuple[str, bytes], str] = {}
 
     def of(self, match: Match) -> str:
-        known = self._known.get((match.rule.id, match.secret))
-        if known is None:
-            known = self._known[match.rule.id, match.secret] = fingerprint(match, self._key)
-        return known
+        return self.of_all([match])[0]
+
+    def of_all(self, matches: Sequence[Match]) -> list[str]:
+        """Return the fingerprint of each; where many are slow to hash, all cores do it."""
+        new = {(one.rule.id, one.secret): one for one in matches if (one.rule.id, one.secret) not in self._known}
+        slow = [one for one in new.values() if one.rule.guessable]
+        if len(slow) > _MANY:
+            from concurrent.futures import ThreadPoolExecutor  # scrypt lets go of the interpreter's lock
+
+            with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+                prints = pool.map(lambda one: fingerprint(one, self._key), slow)
+                self._known.update(zip(((one.rule.id, one.secret) for one in slow), prints, strict=True))
+        for name, one in new.items():
+            if name not in self._known:
+                self._known[name] = fingerprint(one, self._key)
+        return [self._known[one.rule.id, one.secret] for one in matches]
 
 
 class Groups:
@@ -106,24 +132,33 @@ class Groups:
     def __init__(self, key: bytes = DEFAULT_KEY, show_secrets: bool = False) -> None:
         self._prints = Prints(key)
         self._show_secrets = show_secrets
-        self._groups: dict[str, _Group] = {}
+        self._new: dict[tuple[str, bytes], _Group] = {}  # by rule and secret, and without a fingerprint yet
+        self._groups: dict[str, _Group] = {}  # by fingerprint
 
     def put(self, match: Match, where: Location) -> None:
         """Take a match with its place."""
-        one = recallable(match, where, self._prints.of(match))
-        group = self._groups.setdefault(one.fingerprint, _Group(one, match.secret))
-        group.secret = match.secret
-        group.add(one)
+        one = recallable(match, where, "")
+        self._new.setdefault((match.rule.id, match.secret), _Group(one, match)).add(one)
 
     def recall(self, one: Recalled) -> None:
         """Take a match of an earlier scan. Its fingerprint has to be of the same key."""
         self._groups.setdefault(one.fingerprint, _Group(one, None)).add(one)
 
+    def _settle(self) -> None:
+        """Give the groups that have none a fingerprint."""
+        groups = list(self._new.values())
+        for group, print in zip(groups, self._prints.of_all([one.match for one in groups if one.match]), strict=True):
+            known = self._groups.setdefault(print, group)
+            if known is not group:
+                known.join(group)
+            known.best = known.best._replace(fingerprint=print)
+        self._new.clear()
+
     def blobs(self) -> set[str]:
         """Return the ids of blobs with a finding whose place is not known yet."""
         return {
             location.blob
-            for group in self._groups.values()
+            for group in (*self._groups.values(), *self._new.values())
             for location in group.locations.values()
             if location.blob and location.origin.path is None and location.origin.commit is None
         }
@@ -135,6 +170,7 @@ class Groups:
 
         `places` names the blobs that `blobs` asked about.
         """
+        self._settle()
         left_out = 0
         found = []
         taken = self._specific_places()
@@ -174,7 +210,7 @@ class Groups:
             best.redacted,
             tuple(group.evidence),
             tuple(sorted(locations, key=_order)),
-            _shown(group.secret) if self._show_secrets and group.secret is not None else None,
+            _shown(group.match.secret) if self._show_secrets and group.match else None,
         )
 
 

@@ -13,6 +13,9 @@ from pathlib import Path
 import pytest
 
 from scanner.examples import expand
+from scanner.group import Groups, fingerprint, recallable
+from scanner.model import Location, Match, Origin
+from scanner.rules import load_builtin
 from tests.conftest import ROOT, Find, Repo, Secrets, keyleash
 from tests.test_rules import GOOD
 
@@ -254,3 +257,19 @@ def test_a_template_in_a_netrc_file_is_no_password(find: Find, secrets: Secrets)
     line = "machine git.acme.io login team7 {} {}\n"
     assert find(line.format("password", "pat_{{ token }}")) == []
     assert len(find(line.format("password", secrets.password()))) == 1
+
+
+def test_what_is_recalled_and_met_again_is_one_finding() -> None:
+    """Fingerprints are made at the end of a scan, many in threads: a credential had two groups before they were."""
+    rules = {rule.id: rule for rule in load_builtin().rules}
+    rule = rules["generic-password"]
+    where = Location(1, 1, 1, 9, Origin("file", "a.txt"))
+    met = [Match(rule, 0, 8, b"made up %d" % number, ("said",), "low", "high") for number in range(20)]
+    groups = Groups()
+    groups.recall(recallable(met[3]._replace(confidence="medium"), where._replace(line=7), fingerprint(met[3])))
+    for match in met:
+        groups.put(match, where)
+    found, _ = groups.findings({})
+    assert {one.fingerprint for one in found} == set(map(fingerprint, met))
+    (both,) = [one for one in found if one.fingerprint == fingerprint(met[3])]
+    assert ([place.line for place in both.locations], both.confidence, both.severity) == ([1, 7], "medium", "high")

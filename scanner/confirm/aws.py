@@ -36,7 +36,7 @@ NAME_BYTES = 90
 _ID = r"(?<![A-Z0-9])(?:AKIA|ASIA|ABIA|ACCA|A3T[A-Z0-9])[A-Z2-7]{16}(?![A-Za-z0-9])"
 LONE = "no secret beside it: it may be elsewhere in the history"
 _MIN_ID_ENTROPY = 2.4  # of 16 random base32 characters: 3.6 on average, below 2.8 once in 3,000, below 2.4 once in 200,000
-_RUN = regex.compile(rb"[A-Za-z0-9/+]{40,}+(?!=)")  # each run as a whole: much faster in base64 than a try at every place
+_RUN = regex.compile(rb"[A-Za-z0-9/+]{40,}+")  # each run as a whole: much faster in base64 than a try at every place
 _RUN_CHARACTERS = frozenset(bytes([byte]) for byte in b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/+")
 _AWS_NEAR = regex.compile(rb"(?i)aws|amazon|(?<![a-z0-9])s3(?![0-9])")
 _SECRET_NAME = regex.compile(rb"(?i)secret|(?:aws|amazon|s3)[\w\s.\-]{0,30}(?:key|sk|pass|pwd|cred)(?!\w*[\s_.-]*id\b)|\bsk\b")
@@ -186,7 +186,7 @@ def _forties(data: bytes, low: int, high: int) -> Iterator[tuple[int, int]]:
             first += 1
         elif first == low and data[first - 1 : first] in _RUN_CHARACTERS:
             continue
-        if last - first == 40 and not (last == high < len(data)):
+        if last - first == 40 and data[last : last + 1] != b"=" and not (last == high < len(data)):
             yield first, last
 
 

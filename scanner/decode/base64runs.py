@@ -23,14 +23,14 @@ _BREAK = regex.compile(
     rb"|(?:\\{1,2}r)?\\{1,2}n|(?:%0[Dd])?%0[Aa]"
 )
 _LINE_END = regex.compile(rb"={0,2}(?:[\"'\\,;)\]}<%]|[ \t]*(?:\r?\n|\Z))")
-_ABOVE = {
-    alphabet: regex.compile(rb"[ \t#*>\"'+.]{0,64}+(?P<run>[A-Za-z0-9%b]{16,8192})(?P<rest>[\"' \t+.,\\\r]{0,16})\Z" % extra)
-    for alphabet, extra in ((_STANDARD, b"+/"), (_URLSAFE, b"_-"))
-}
+_CLOSING = b"\"' \t+.,\\\r"
+"""What may stand behind a line of a value: what closes a string and joins it to the next."""
+_MOST_CLOSING = 16
+_LONGEST_LINE = 8192
 _MIN_LINE = 16
 _INDENT = 64
 _MANIFEST_BEFORE, _MANIFEST_AFTER = 16 * 1024, 256 * 1024
-_MANIFEST = regex.compile(rb"[\w.-]{1,253}[\"']?:[ \t]{0,8}[\"']?(?P<value>[A-Za-z0-9+/]{8,65536}={0,2})(?=[\"'\s,}])")
+_MANIFEST = regex.compile(rb"[\w.-]{1,253}[\"']?:[ \t]{0,8}[\"']?(?P<value>[A-Za-z0-9+/]{8,65536}+={0,2})(?=[\"'\s,}])")
 
 Span = tuple[int, int]
 
@@ -115,17 +115,30 @@ def _lines_above(data: bytes, first: Span, floor: int, alphabet: bytes) -> list[
         line_feed = data.rfind(b"\n", max(floor, start - _INDENT), start)
         if line_feed < 0 or data[line_feed + 1 : start].strip(b" \t#*>\"'+."):
             break
-        reach = width + 2 * _INDENT if lines else 8192 + 2 * _INDENT
+        reach = (width if lines else _LONGEST_LINE) + 2 * _INDENT
         low = max(floor, data.rfind(b"\n", max(floor, line_feed - reach), line_feed) + 1)
-        match = _ABOVE[alphabet].search(data, low, line_feed)
-        if match is None:
-            break
-        run = match.span("run")
-        if run[1] - run[0] < width or (lines and run[1] - run[0] != width):
+        run = _run_before(data, low, line_feed, alphabet)
+        if b"+" in data[run[0] : run[0] + 1] and run[1] - run[0] != width:
+            run = run[1] - len(data[slice(*run)].lstrip(b"+")), run[1]  # an operator, or of a diff
+        if not max(_MIN_LINE, width) <= run[1] - run[0] <= _LONGEST_LINE or (lines and run[1] - run[0] != width):
             break
         lines.append(run)
         start, width = run[0], run[1] - run[0]
     return lines[::-1]
+
+
+def _run_before(data: bytes, low: int, end: int, alphabet: bytes) -> Span:
+    """Return the run of base64 characters with which a line ends, be it empty, whatever closes a string behind it.
+
+    By methods of bytes: a pattern would try each of its many beginnings, and take minutes where none fits.
+    """
+    line = data[low:end]
+    kept = len(line.rstrip(_CLOSING))
+    if b"+" in alphabet:
+        kept += len(line[kept:]) - len(line[kept:].lstrip(b"+"))
+    if len(line) - kept > _MOST_CLOSING:
+        return low, low
+    return low + len(line[:kept].rstrip(alphabet)), low + kept
 
 
 def _lines_below(data: bytes, last: Span, alphabet: bytes) -> list[Span]:

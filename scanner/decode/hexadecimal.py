@@ -10,6 +10,8 @@ from scanner.decode.edits import Edit
 from scanner.decode.values import Value, value_of, worth
 
 _WINDOW = 4096
+_AFTER = 16
+_NEAR = 64 * 1024
 _REACH = 1024 * 1024
 _SEPARATED = regex.compile(rb"(?i)(?:0x)?[0-9a-f]{2}(?:[ \t\r\n,:;\"'+\\]{1,64}+(?:0x)?[0-9a-f]{2}(?![0-9a-f]))++")
 _RUN = regex.compile(rb"[0-9A-Fa-f]{8,}+")
@@ -38,7 +40,7 @@ def values(data: bytes, ends: Sequence[int]) -> Iterator[Value]:
             done = lines[-1].end
             continue
         else:
-            value = _run(data, end, done)
+            value, done = _run(data, end, done)
         if value is not None:
             done = value.end
             yield value
@@ -64,19 +66,30 @@ def _dump(data: bytes, end: int, floor: int) -> list[Edit]:
     return edits
 
 
-def _run(data: bytes, end: int, floor: int) -> Value | None:
-    """Return the digits around an offset, plain or separated, read from the first or from the second of them."""
-    low = max(floor, end - _WINDOW)
+def _run(data: bytes, end: int, floor: int) -> tuple[Value | None, int]:
+    """Return the digits around an offset, plain or separated, read from the first or from the second of them.
+
+    And where the text ends that was tried: what holds nothing is not read again for each offset in it.
+    """
+    low, tried = max(floor, end - _WINDOW), end
     for pattern in (_RUN, _SEPARATED):
-        for match in pattern.finditer(data, low, min(len(data), end + _REACH)):
-            if match.start() >= end:
-                break
-            if match.end() >= end:
-                for phase in (0, 1) if pattern is _RUN else (0,):
-                    value = _value(data, match.start() + phase, match.end())
-                    if value is not None:
-                        return value
-    return None
+        for around in pattern.finditer(data, low, min(len(data), end + _AFTER)):
+            first = around.start()
+            if around.end() < end or first >= end:
+                continue
+            near = _end(pattern, data, first, end + _NEAR)
+            if near < end:
+                continue
+            tried = max(tried, min(near, end + _WINDOW))
+            for start in (first, first + 1) if pattern is _RUN else (first,):
+                if _value(data, start, near):
+                    return _value(data, start, _end(pattern, data, first, end + _REACH)), tried
+    return None, tried
+
+
+def _end(pattern: regex.Pattern[bytes], data: bytes, start: int, most: int) -> int:
+    match = pattern.match(data, start, min(len(data), most))
+    return match.end() if match else start
 
 
 def _value(data: bytes, start: int, end: int) -> Value | None:

@@ -315,14 +315,19 @@ def sort_out(ids: Iterable[bytes], results: Collection[Any], prints: Prints) -> 
     found = [one for one in results if isinstance(one, Found) and one.location.blob not in partly]
     seen = set(ids) - {bytes.fromhex(id) for id in partly if id}
     rest = [one for one in results if isinstance(one, Skipped) or one.location.blob in partly]
-    return sorted(seen), [recallable(one.match, one.location, prints.of(one.match)) for one in found], rest
+    return sorted(seen), _recallables(found, prints), rest
 
 
 def sort_names(results: Collection[Any], prints: Prints) -> tuple[list[Recalled], list[Any]]:
     """Return the matches in names, and what a limit said of a name."""
     found = [one for one in results if isinstance(one, Found)]
     rest = [one for one in results if not isinstance(one, Found)]
-    return [recallable(one.match, one.location, prints.of(one.match)) for one in found], rest
+    return _recallables(found, prints), rest
+
+
+def _recallables(found: Sequence[Found], prints: Prints) -> list[Recalled]:
+    known = prints.of_all([one.match for one in found])
+    return [recallable(one.match, one.location, print) for one, print in zip(found, known, strict=True)]
 
 
 def _packed(one: Recalled) -> str:

@@ -1,6 +1,6 @@
 """Fuzzing what reads hostile bytes, with atheris: no exception, no place outside of the text, and none slower than a second.
 
-    python -m tests.bench.fuzz {decode,keys,archives} SECONDS [FOLDER]
+    python -m tests.bench.fuzz {decode,keys,archives,stretched} SECONDS [FOLDER]
 
 Needs `pip install atheris pytest hypothesis`. FOLDER keeps the corpus; a crash is written to the current folder.
 """
@@ -61,7 +61,13 @@ def read(data: bytes) -> None:
     decode(data[1:])
 
 
-TARGETS: dict[str, Callable[[bytes], None]] = {"decode": decode, "keys": keys, "archives": read}
+def stretched(data: bytes) -> None:
+    """Look at up to a megabyte: each piece between zero bytes, repeated as often as its first byte says."""
+    pieces = [piece[1:] * (1 << piece[0] % 17) for piece in data.split(b"\0")[:64] if piece]
+    keys(b"".join(pieces)[: 1 << 20])
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {"decode": decode, "keys": keys, "archives": read, "stretched": stretched}
 
 
 def seeds(target: str) -> Iterator[bytes]:
@@ -70,7 +76,12 @@ def seeds(target: str) -> Iterator[bytes]:
     from tests.decode import test_decode
 
     text = Secrets("fuzz").aws_file().encode()
-    if target == "decode":
+    if target == "stretched":
+        texts = [*seeds("decode"), *seeds("keys"), *(rule.examples[0].encode() for rule in RULES.rules)]
+        for number, seed in enumerate(texts):
+            pieces = [seed[at : at + 24].replace(b"\0", b"") for at in range(0, min(len(seed), 480), 24)]
+            yield b"\0".join(bytes([1 + (number + place * 7) % 13]) + piece for place, piece in enumerate(pieces))
+    elif target == "decode":
         for encode, _ in test_decode.ENCODINGS.values():
             yield encode(text)
             yield encode(encode(b"aws_secret=abcd\n"))

@@ -576,6 +576,22 @@ def test_lines_of_the_other_alphabet_above_a_value(engines: tuple[HyperscanEngin
         assert found(engines[0], above + b"\n" + line + b"\n" + line[:17] + b"\n")[0] == set()
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"A" * 8000 + b"!\n" + base64.b64encode(b"aws_secret_access_key = ") + b"\n",
+        b"7365 6372 6574 x" * 8000,
+        b'EVGBAKIAB"+"' * 8000 + b"=",
+    ],
+    ids=["a long line above base64", "hexadecimal in fours", "padding behind a long line"],
+)
+def test_text_that_looks_encoded_and_is_not_is_tried_once(engines: tuple[HyperscanEngine, RegexEngine], text: bytes) -> None:
+    # Regression: patterns were tried from each character of a line, and each place in digits by itself: minutes.
+    begin = time.process_time()
+    found(engines[0], text)
+    assert time.process_time() - begin < 3
+
+
 def test_a_zip_member_without_a_name(tmp_path: Path, secrets: Secrets) -> None:
     # Regression: zipfile.ZipInfo.is_dir raises IndexError on an empty name.
     data = bytearray(zipped(secrets.aws_file().encode(), "z"))
