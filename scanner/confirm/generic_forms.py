@@ -106,6 +106,8 @@ _HEADS = {
 }
 """How the forms of a rule may begin."""
 _HEAD = 48
+_OTHER_WORDS = (b"psk", b"community")
+"""What configurations call a password; the model knows them by their usual words."""
 _LEFT = re.compile(rb"[\w.$/@-]{0,48}\Z")
 
 
@@ -191,6 +193,8 @@ def _candidate(rule: Rule, data: bytes, form: str, match: re.Match[bytes]) -> Ca
     if rule.names or rule.forms:
         left = _LEFT.search(data[max(0, match.start() - _HEAD) : match.start()])
         name = (left.group() if left else b"") + name
+    if name.endswith(_OTHER_WORDS) and form == "directive":
+        name += b" password"
     sep, wrap, quote = (found.get(part) or b"" for part in ("sep", "wrap", "quote"))
     return Candidate(form, name, sep, wrap, quote, data[start:end], *_around(data, start, end), start, end)
 
