@@ -18,6 +18,7 @@ from typing import Any
 from scanner.gitcommand import Repository
 from scanner.model import Blob, Coverage, Origin, Skipped
 from scanner.sources.deltas import UNFOLDS
+from scanner.sources.fate import Changes
 from scanner.sources.forest import Forest, forest
 from scanner.sources.growth import Growth
 from scanner.sources.history import VIA, History, beyond_shallow, count_refs, missing_objects
@@ -39,6 +40,9 @@ LOOSE_SHARE = 2000
 MAX_ROUNDS = 3
 """How often packs that appeared during the scan are looked for."""
 
+MANY_PLACES = 64
+"""With more found than this, what took it away is looked for in all changes of the history, and these are listed meanwhile."""
+
 MAX_BROKEN = 1000
 """How many unreadable objects git is asked for: it has to be started anew after each."""
 
@@ -58,17 +62,22 @@ class FastHistory:
     memory: Memory | None = None
     _walks: list[Walk] = field(default_factory=list, repr=False, compare=False)
     _growths: list[Growth] = field(default_factory=list, repr=False, compare=False)
+    _changes: list[Changes] = field(default_factory=list, repr=False, compare=False)
 
     def items(self) -> Iterator[Any]:
         """Yield what `Look.judge` returned, what was skipped, and counts of what was covered."""
         walk = Walk(self.repository, self.narrow)
         growth = Growth(self.repository, self.memory) if self.memory else None
-        self._walks[:], self._growths[:] = [walk], [growth] if growth else []
+        changes = Changes(self.repository)
+        self._walks[:], self._growths[:], self._changes[:] = [walk], [growth] if growth else [], [changes]
         try:
             if growth is None or growth.whole:
                 walk.start()
             run = _Run(self.repository, self.look, self.jobs, walk.ids() if self.narrow else None, self.memory)
-            yield from run.items()
+            for item in run.items():
+                yield item
+                if run.met > MANY_PLACES and growth is None:
+                    changes.start()
             yield from self._names(walk, growth)
             if run.store.is_partial():
                 yield from self._missing(walk, growth, run)
@@ -76,6 +85,7 @@ class FastHistory:
                 growth.remember({})
         except BaseException:
             walk.end()
+            changes.end()
             raise
         notes = (said(self.repository, self.narrow, run.commits),) if self.narrow else ()
         yield Coverage(refs=growth.refs if growth else count_refs(self.repository), notes=notes)
@@ -108,19 +118,20 @@ class FastHistory:
         return of_repository(self.repository)
 
     def attribute(self, ids: Collection[str]) -> Mapping[str, Origin]:
-        walk = self._walks.pop()
+        walk, changes = self._walks.pop(), self._changes.pop()
         try:
             if self._growths:
                 return self._growths.pop().attribute(ids, walk.text)
-            return History(self.repository, self.narrow).attribute(ids, walk.text())
+            return History(self.repository, self.narrow).attribute(ids, walk.text(), changes)
         finally:
             walk.end()
+            changes.end()
 
 
 class _Run:
     """One scan: rounds over the packs that are new, and a second attempt through git for what failed.
 
-    `met` says that something was found. `_unseen` are the objects that were not, or not
+    `met` counts what was found. `_unseen` are the objects that were not, or not
     wholly, looked at, with the reasons.
     """
 
@@ -129,7 +140,7 @@ class _Run:
         memory: Memory | None,
     ) -> None:  # fmt: skip
         self.store = object_store(repository)
-        self.met = False
+        self.met = 0
         self._repository = repository
         self._look = look
         self._jobs = jobs
@@ -201,7 +212,7 @@ class _Run:
     def _recalled(self, memory: Memory) -> Iterator[Any]:
         hot = memory.hot()
         gone = {id for id in hot if not self.held(id)}
-        self.met |= len(hot) > len(gone)
+        self.met += len(hot) - len(gone)
         if memory.reread and self.met:
             yield from self._through_git(self._look(), sorted(id.hex() for id in hot - gone), _as_it_is)
         yield from memory.recalled(gone)
@@ -303,7 +314,7 @@ class _Run:
 
     def _kept(self, ids: Sequence[str], results: Sequence[Any]) -> Iterator[Any]:
         """Yield what was found in objects, less what the memory keeps and yields at the end."""
-        self.met |= bool(results)
+        self.met += len(results)
         for item in results:
             if isinstance(item, Skipped) and item.blob:
                 self._unseen[item.blob] = ""

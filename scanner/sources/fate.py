@@ -13,6 +13,7 @@ from typing import IO
 
 from scanner.gitcommand import Repository
 from scanner.model import Origin
+from scanner.sources.walk import Beside
 
 MAX_TIPS = 1000
 """Branches that are asked, the one that HEAD names first."""
@@ -26,12 +27,39 @@ _CHANGES = ("--literal-pathspecs", "log", "--raw", "--no-abbrev", "--no-renames"
 _READ = 65536
 
 
+class Changes:
+    """All changes of HEAD's history, listed beside a scan that found so much that they will be asked for."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+        self._git = Beside(repository)
+        self._head: str | None = None
+
+    def start(self) -> None:
+        """Begin, unless that was done; there may be no commit at HEAD."""
+        if self._head is None:
+            self._head = self._repository.head() or ""
+            if self._head:
+                self._git.start(*_CHANGES, self._head)
+
+    def of(self, head: str) -> IO[bytes] | None:
+        """Return what git printed of that commit's history, or None when that was not asked for, or went wrong."""
+        if self._head != head:
+            return None
+        file, code = self._git.result()
+        return None if code else file
+
+    def end(self) -> None:
+        self._git.end()
+
+
 def told(
     repository: Repository,
     places: Mapping[str, Origin],
     before: Mapping[str, Origin] = MappingProxyType({}),
     since: str = "",
     asked: Mapping[str, str] = MappingProxyType({}),
+    changes: Changes | None = None,
 ) -> dict[str, Origin]:
     """Return the places of blobs with `present`, `removed` and, at HEAD, all `paths`.
 
@@ -48,7 +76,7 @@ def told(
     older = {id: place for id, place in gone.items() if id in before}
     removed = {id: commit for id in older if (commit := before[id].removed)}
     removed |= _removed(repository, f"{since}..{head}", older)
-    removed |= _removed(repository, head, {id: place for id, place in gone.items() if id not in before})
+    removed |= _removed(repository, head, {id: place for id, place in gone.items() if id not in before}, changes)
     return {
         id: place._replace(present=present.get(id, ()), removed=removed.get(id), paths=paths.get(id, ()))
         if id in filed
@@ -105,28 +133,35 @@ def _by_tip(branches: Mapping[str, str], wanted: Collection[str]) -> dict[str, l
     return tips
 
 
-def _removed(repository: Repository, head: str, gone: Mapping[str, Origin]) -> dict[str, str]:
+def _removed(repository: Repository, head: str, gone: Mapping[str, Origin], changes: Changes | None = None) -> dict[str, str]:
     """Return the newest commit of HEAD's history that replaced or deleted a blob at its path."""
     wanted = {(id.encode(), os.fsencode(place.path or "")): id for id, place in gone.items()}
     if not wanted:
         return {}
-    removed: dict[str, str] = {}
-    commit = b""
+    listed = changes.of(head) if changes else None
+    if listed:
+        return _last_changes(listed, wanted)
     paths = {path for _, path in wanted}
     few = ["--", *map(os.fsdecode, sorted(paths))] if len(paths) <= FEW_PATHS else []
     with repository.open(*_CHANGES, head, *few) as process:
         assert process.stdout
-        words = _words(process.stdout)
-        for word in words:
-            if not word.startswith(b":"):
-                commit = word or commit
-                continue
-            old, new = word.split(b" ")[2:4]
-            id = wanted.get((old, next(words, b"")))
-            if id and old != new and id not in removed:
-                removed[id] = commit.decode()
-                if len(removed) == len(wanted):
-                    break
+        return _last_changes(process.stdout, wanted)
+
+
+def _last_changes(stream: IO[bytes], wanted: Mapping[tuple[bytes, bytes], str]) -> dict[str, str]:
+    removed: dict[str, str] = {}
+    commit = b""
+    words = _words(stream)
+    for word in words:
+        if not word.startswith(b":"):
+            commit = word or commit
+            continue
+        old, new = word.split(b" ")[2:4]
+        id = wanted.get((old, next(words, b"")))
+        if id and old != new and id not in removed:
+            removed[id] = commit.decode()
+            if len(removed) == len(wanted):
+                break
     return removed
 
 

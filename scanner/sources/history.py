@@ -13,7 +13,7 @@ from typing import IO, NamedTuple
 
 from scanner.gitcommand import Repository, reason
 from scanner.model import Coverage, Item, Origin, Skipped
-from scanner.sources.fate import told
+from scanner.sources.fate import Changes, told
 from scanner.sources.linefeeds import uncut
 from scanner.sources.names import described, file_names, ref_names
 from scanner.sources.narrow import Narrow, said
@@ -91,10 +91,12 @@ class History(NamedTuple):
 
         return of_repository(self.repository)
 
-    def attribute(self, ids: Collection[str], walked: IO[bytes] | None = None) -> Mapping[str, Origin]:
+    def attribute(
+        self, ids: Collection[str], walked: IO[bytes] | None = None, changes: Changes | None = None
+    ) -> Mapping[str, Origin]:
         """Name the first path and the oldest commit of each object, in one pass over the graph, and what became of it.
 
-        `walked` is what that pass printed, where it was made already. An object that no ref
+        `walked` is what that pass printed, where it was made already, as are `changes`. An object that no ref
         leads to is looked for from the reflog and is else `unreachable`.
         """
         wanted = set(ids)
@@ -111,7 +113,7 @@ class History(NamedTuple):
             self.place_rest(wanted, places)
         for id in wanted - places.keys():
             places[id] = Origin("history, unreachable")
-        return told(self.repository, self.describe(places))
+        return told(self.repository, self.describe(places), changes=changes)
 
     def place_rest(self, wanted: Collection[str], places: dict[str, Origin]) -> None:
         """Name the places of wanted objects that only the reflog leads to."""

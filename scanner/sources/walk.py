@@ -49,32 +49,65 @@ def _last_commit(lines: list[bytes], first: int, last: int, before: bytes) -> by
     return before
 
 
+class Beside:
+    """A git command that runs beside a scan, and what it printed, kept in a file until it is asked for."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+        self._process: subprocess.Popen[bytes] | None = None
+        self._file: IO[bytes] | None = None
+
+    @property
+    def begun(self) -> bool:
+        return self._process is not None
+
+    def start(self, *arguments: str, stdin: bytes = b"") -> None:
+        repository = self._repository
+        with tempfile.TemporaryFile() as given:
+            given.write(stdin)
+            given.seek(0)
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `end`
+            self._process = subprocess.Popen(
+                repository.command(*SPARING, *arguments),
+                cwd=repository.work_tree or repository.git_dir,
+                env=repository.env(),
+                stdin=given,
+                stdout=self._file,
+                stderr=subprocess.DEVNULL,
+            )
+
+    def result(self) -> tuple[IO[bytes], int]:
+        """Wait for git; return what it printed and its exit code."""
+        assert self._process is not None
+        assert self._file is not None
+        code = self._process.wait()
+        self._file.seek(0)
+        return self._file, code
+
+    def end(self) -> None:
+        if self._process and self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        if self._file:
+            self._file.close()
+        self._process = self._file = None
+
+    def __del__(self) -> None:
+        self.end()
+
+
 class Walk:
     """Begins when `start` is called or an answer is asked for."""
 
     def __init__(self, repository: Repository, narrow: Narrow | None = None) -> None:
         self._repository = repository
         self._narrow = narrow
-        self._process: subprocess.Popen[bytes] | None = None
-        self._file: IO[bytes] | None = None
+        self._git = Beside(repository)
 
     def start(self) -> None:
-        if self._process:
-            return
-        repository = self._repository
-        with tempfile.TemporaryFile() as from_where:
-            if self._narrow:
-                from_where.write(starts(repository, self._narrow))
-                from_where.seek(0)
-            self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `end`
-            self._process = subprocess.Popen(
-                repository.command(*SPARING, *ARGUMENTS, "--missing=print", "--stdin" if self._narrow else "--all"),
-                cwd=repository.work_tree or repository.git_dir,
-                env=repository.env(),
-                stdin=from_where,
-                stdout=self._file,
-                stderr=subprocess.DEVNULL,
-            )
+        if not self._git.begun:
+            given = starts(self._repository, self._narrow) if self._narrow else b""
+            self._git.start(*ARGUMENTS, "--missing=print", "--stdin" if self._narrow else "--all", stdin=given)
 
     def text(self) -> IO[bytes]:
         """Return what git printed, when it is done: the oldest commit first, behind each its new objects with their paths.
@@ -105,21 +138,8 @@ class Walk:
         return {bytes.fromhex(line[1:].split()[0].decode()) for line in absent}
 
     def _result(self) -> tuple[IO[bytes], int]:
-        """Wait for git; return what it printed and its exit code."""
         self.start()
-        assert self._process is not None
-        assert self._file is not None
-        code = self._process.wait()
-        self._file.seek(0)
-        return self._file, code
+        return self._git.result()
 
     def end(self) -> None:
-        if self._process and self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
-        if self._file:
-            self._file.close()
-        self._process = self._file = None
-
-    def __del__(self) -> None:
-        self.end()
+        self._git.end()

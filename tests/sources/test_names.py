@@ -11,7 +11,7 @@ import pytest
 from scanner.model import Location, Report
 from scanner.pipeline import sight
 from scanner.rules import load_builtin
-from scanner.sources import fate, walk
+from scanner.sources import fasthistory, fate, walk
 from scanner.sources.names import file_names
 from tests.conftest import Repo, Secrets, keyleash
 from tests.sources.test_narrow import both, paths, repository
@@ -97,10 +97,19 @@ def test_deleted_in_a_folder_that_is_named_like_a_pattern(repo: Repo, secrets: S
     assert where.origin.removed == repo.git("rev-parse", "HEAD")
 
 
-@pytest.mark.parametrize("few", [0, 100])
-def test_versions_of_a_file_on_many_branches(repo: Repo, secrets: Secrets, few: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each version is on the branches that have it, and was taken away by the next, on a side branch that was merged too."""
+@pytest.mark.parametrize(("few", "many"), [(0, 64), (100, 64), (100, 0)])
+def test_versions_of_a_file_on_many_branches(
+    repo: Repo, secrets: Secrets, few: int, many: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each version is on the branches that have it, and was taken away by the next, on a side branch that was merged too.
+
+    It is the same whether changes are asked for by path, all at once, or beside the scan.
+    """
+    asked = []
+    plain = fate.Changes.of
+    monkeypatch.setattr(fate.Changes, "of", lambda self, head: asked.append(plain(self, head)) or asked[-1])
     monkeypatch.setattr(fate, "FEW_PATHS", few)
+    monkeypatch.setattr(fasthistory, "MANY_PLACES", many)
     texts = [secrets.aws_file() for _ in range(3)]
     commits = []
     for number, text in enumerate(texts):
@@ -115,6 +124,7 @@ def test_versions_of_a_file_on_many_branches(repo: Repo, secrets: Secrets, few: 
     assert [met["k.env", commit].present for commit in commits] == [("b0", "side"), ("b1",), ("b2", "main")]
     assert [met["k.env", commit].removed for commit in commits] == [*commits[1:], None]
     assert [origin.removed for (path, _), origin in met.items() if path == "side.env"] == [taken]
+    assert [listed is not None for listed in asked] == [many == 0]
 
 
 def test_many_branches_are_asked_up_to_a_number(repo: Repo, secrets: Secrets, monkeypatch: pytest.MonkeyPatch) -> None:
