@@ -21,7 +21,7 @@ from scanner.sources.deltas import UNFOLDS
 from scanner.sources.fate import Changes
 from scanner.sources.forest import Forest, forest
 from scanner.sources.growth import Growth
-from scanner.sources.history import VIA, History, beyond_shallow, count_refs, missing_objects
+from scanner.sources.history import VIA, History, count_refs, elsewhere, missing_objects
 from scanner.sources.memory import Memory
 from scanner.sources.names import file_names, ref_names
 from scanner.sources.narrow import Narrow, said
@@ -89,7 +89,7 @@ class FastHistory:
             raise
         notes = (said(self.repository, self.narrow, run.commits),) if self.narrow else ()
         yield Coverage(refs=growth.refs if growth else count_refs(self.repository), notes=notes)
-        yield from beyond_shallow(self.repository)
+        yield from elsewhere(self.repository)
 
     def _names(self, walk: Walk, growth: Growth | None) -> Iterator[Any]:
         look = self.look()

@@ -38,7 +38,7 @@ class History(NamedTuple):
             yield from file_names(self.repository, walk.text())
         finally:
             walk.end()
-        yield from beyond_shallow(self.repository)
+        yield from elsewhere(self.repository)
         yield from self._missing()
 
     def _objects(self, only: Collection[bytes] | None) -> Iterator[Item]:
@@ -141,11 +141,13 @@ def count_refs(repository: Repository) -> int:
     return repository.run("for-each-ref", "--format=%(refname)").count(b"\n")
 
 
-def beyond_shallow(repository: Repository) -> Iterator[Skipped]:
-    """Yield that a shallow clone ends somewhere, if it is one."""
+def elsewhere(repository: Repository) -> Iterator[Skipped | Coverage]:
+    """Yield that a shallow clone ends somewhere, and that the content of files is kept elsewhere, if it is so."""
     if repository.is_shallow():
         reason = "the clone is shallow: commits before its boundary were not scanned; 'git fetch --unshallow' gets them"
         yield Skipped(repository.name, reason)
+    if b"filter=lfs" in repository.attempt("cat-file", "blob", "HEAD:.gitattributes").stdout:
+        yield Coverage(notes=("git LFS keeps files elsewhere (.gitattributes of HEAD): the history has only pointers to them",))
 
 
 def missing_objects(repository: Repository, count: int) -> Skipped:

@@ -161,3 +161,13 @@ def test_what_a_borrowed_store_lacks_is_reported(repo: Repo, secrets: Secrets, t
         assert [row.reason for row in report.skipped] == [
             "1 object is missing from this partial clone and not scanned; nothing is fetched"
         ]
+
+
+def test_what_git_lfs_keeps_elsewhere_is_said(repo: Repo) -> None:
+    repo.commit("a.txt", "x")
+    for report in (history(repo), fast(repo)):
+        assert report.coverage.notes == ()
+    repo.commit(".gitattributes", "*.bin filter=lfs diff=lfs merge=lfs -text\n")
+    for report in (history(repo), fast(repo)):
+        assert "LFS" in report.coverage.notes[0]
+        assert not report.skipped
