@@ -134,7 +134,8 @@ class _Blob(NamedTuple):
             if found.chunk.decoded:
                 # What is encoded in the surroundings was seen when the chunk around was looked at.
                 low, high = found.chunk.decoded
-                inner = [anchor for anchor in inner if low < anchor[1] <= high]
+                if (low, high) != (0, len(found.chunk.data)):
+                    inner = [anchor for anchor in inner if low < anchor[1] <= high]
                 if found.chunk.way[-1] in _OPAQUE or high - low <= _LITTLE:
                     inner += _any_text(found.chunk)
             yield found.chunk, anchors
@@ -155,7 +156,7 @@ class _Blob(NamedTuple):
             return
         triggers.sort()
         by_kind = {
-            KINDS[index - FIRST]: list(dict.fromkeys([end for _, end in some]))
+            KINDS[index - FIRST]: list(dict.fromkeys(map(itemgetter(1), some)))
             for index, some in groupby(triggers, key=itemgetter(0))
         }
         if by_kind.pop("zip", None) and layer.archives == 0:
