@@ -44,7 +44,8 @@ def measure(command: list[str], cwd: Path) -> Run:
     peak = 0.0
     while process.poll() is None:
         peak = max(peak, group_memory(process.pid))
-        time.sleep(0.01)
+        # To look takes the kernel a while for each process; in a long run it would cost as much as a process of its own.
+        time.sleep(max(0.01, (time.perf_counter() - start) / 100))
     wall = time.perf_counter() - start
     after = os.times()
     cpu = after.children_user + after.children_system - before.children_user - before.children_system
