@@ -16,7 +16,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Protocol
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from scanner import cache
 from scanner.decode import FIRST, KINDS
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     import hyperscan
 
 Anchors = list[tuple[int, int]]
+_MANY_OWN = 64
+"""With more rules of their own than this, a team's rules are compiled all together: two databases cost two passes."""
+
 _LOOKAROUND = re.compile(rb"\(\?<?[=!]")
 _PREFILTER = (0, 1 << 7)
 """Flags without and with HS_FLAG_PREFILTER: with it hyperscan takes what it cannot do, as lookaround, and over-reports."""
@@ -43,29 +47,47 @@ class Engine(Protocol):
 class HyperscanEngine:
     """Hyperscan in block mode, with the compiled database kept in the cache folder.
 
-    To be measured, an engine is not to `keep` it, and may do without the `triggers` of what is encoded.
+    To compile all rules takes seconds, so a team's choice of rules uses the database of the built-in ones where it has most
+    of them, and one of its own rules beside it. To be measured, an engine is not to `keep` its database, and may do
+    without the `triggers` of what is encoded.
     """
 
     def __init__(self, rules: RuleSet, *, keep: bool = True, triggers: bool = True) -> None:
         import hyperscan
 
-        version = getattr(hyperscan, "__version__", "?")
-        self.name = f"hyperscan {version}"
+        self._version = getattr(hyperscan, "__version__", "?")
+        self.name = f"hyperscan {self._version}"
+        self._table: list[int] | None = None
+        self._beside: hyperscan.Database | None = None
+        shared = _shared(rules) if keep else None
+        if shared:
+            self._table = shared.table
+            self._database = self._opened(shared.builtin, keep, triggers)
+            if shared.own.rules:
+                self._beside = self._opened(shared.own, keep, triggers=False)
+                self._numbers = shared.numbers
+        else:
+            self._database = self._opened(rules, keep, triggers)
+
+    def _opened(self, rules: RuleSet, keep: bool, triggers: bool) -> hyperscan.Database:
+        import hyperscan
+
         # The library names its version and the processor features in the database and refuses
         # one that does not fit, as it refuses a damaged one (it keeps a checksum).
-        triggers_state = cache.stamp(os.path.join(os.path.dirname(decode_init), "triggers.py"))
-        cached = f"{rules.digest[:32]}-{triggers_state}-{version}.hsdb"
+        triggers_state = cache.stamp(os.path.join(os.path.dirname(decode_init), "triggers.py")) if triggers else "none"
+        cached = f"{rules.digest[:32]}-{triggers_state}-{self._version}.hsdb"
         stored = cache.read(cached) if keep else None
         if stored is not None:
             try:
-                self._database = hyperscan.loadb(stored, hyperscan.HS_MODE_BLOCK)
-                self._database.scratch = hyperscan.Scratch(self._database)
-                return
+                database = hyperscan.loadb(stored, hyperscan.HS_MODE_BLOCK)
+                database.scratch = hyperscan.Scratch(database)
+                return database
             except hyperscan.HyperscanError:
                 pass
-        self._database = self._compile(rules, triggers)
+        database = self._compile(rules, triggers)
         if keep:
-            cache.write(cached, hyperscan.dumpb(self._database))
+            cache.write(cached, hyperscan.dumpb(database))
+        return database
 
     @staticmethod
     def _compile(rules: RuleSet, with_triggers: bool) -> hyperscan.Database:
@@ -91,7 +113,48 @@ class HyperscanEngine:
     def anchors(self, data: bytes) -> Anchors:
         found: Anchors = []
         self._database.scan(data, match_event_handler=_collect, context=found)
+        if self._table is None:
+            return found
+        table = self._table
+        found = [(met if met >= FIRST else table[met], end) for met, end in found if met >= FIRST or table[met] >= 0]
+        if self._beside:
+            own: Anchors = []
+            self._beside.scan(data, match_event_handler=_collect, context=own)
+            if own:
+                found += [(self._numbers[met], end) for met, end in own]
+                found.sort(key=itemgetter(1))
         return found
+
+
+class _Shared(NamedTuple):
+    """How rules are looked for with the database of the built-in ones.
+
+    `table` has for each of these its number among the rules, or -1 where they have it not; `own` are the other rules, and
+    `numbers` theirs.
+    """
+
+    builtin: RuleSet
+    table: list[int]
+    own: RuleSet
+    numbers: list[int]
+
+
+def _shared(rules: RuleSet) -> _Shared | None:
+    """Return how to share the built-in rules' database, or None for these rules themselves and for very different ones."""
+    from scanner.rules import load_builtin, ruleset_of
+
+    builtin = load_builtin()
+    if rules.digest == builtin.digest:
+        return None
+    places = {rule.id: number for number, rule in enumerate(rules.rules)}
+    table = [places.get(rule.id, -1) for rule in builtin.rules]
+    for number, (rule, place) in enumerate(zip(builtin.rules, table, strict=True)):
+        if place >= 0 and rules.rules[place].anchors != rule.anchors:  # a team's own rule of the same name
+            table[number] = -1
+    own = sorted(set(range(len(rules.rules))) - set(table))
+    if table.count(-1) * 4 > len(table) or len(own) > _MANY_OWN:
+        return None
+    return _Shared(builtin, table, ruleset_of(rules.rules[number] for number in own), own)
 
 
 def _collect(rule: int, start: int, end: int, flags: int, found: Any) -> None:

@@ -7,6 +7,7 @@ the built-in set is kept in the cache folder.
 
 from __future__ import annotations
 
+import functools
 import json
 import marshal
 import os
@@ -85,6 +86,12 @@ def load_builtin() -> RuleSet:
         for entry in sorted(listing, key=lambda entry: entry.name):
             status = entry.stat()
             state.append(f"{entry.name} {status.st_size} {status.st_mtime_ns}")
+    return _builtin(folder, tuple(state))
+
+
+@functools.lru_cache(maxsize=1)
+def _builtin(folder: str, told: tuple[str, ...]) -> RuleSet:
+    state = list(told)
     name = f"rules-{zlib.crc32(folder.encode()):08x}-{sys.implementation.cache_tag}"
     stored = cache.read(name)
     if stored is not None:

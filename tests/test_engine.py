@@ -172,3 +172,31 @@ def test_the_cache_folder_is_where_platformdirs_has_it(monkeypatch: pytest.Monke
             assert cache.folder() == user_cache_dir("keyleash", appauthor=False)
     monkeypatch.setenv("XDG_CACHE_HOME", "relative/cache")
     assert cache.folder().startswith("/")
+
+
+def test_a_choice_of_rules_shares_the_database_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rules left out, one of a team's own, one that takes a built-in one's place: the same anchors, and little to compile."""
+    every = ruleset_of(rule for rule in RULES.rules if rule.id.startswith(("aws-", "github-", "generic-", "slack-")))
+    monkeypatch.setattr("scanner.rules.load_builtin", lambda: every)
+    left = {rule.id: rule for rule in every.rules if rule.id not in ("aws-access-key-id", "generic-password")}
+    left["acme-badge"] = left["generic-auth"]._replace(id="acme-badge", anchors=("badge-[0-9]{4}",))
+    left["github-app-user-token"] = left["github-app-user-token"]._replace(anchors=("ghx_[A-Za-z0-9]{8}",))
+    chosen = ruleset_of(left.values())
+    text = b"\n".join([*PIECES, b"badge-1234 ghx_abcdEFGH"])
+    HyperscanEngine(every)
+    compiled: list[int] = []
+    plain = HyperscanEngine._compile
+
+    def compile(rules: RuleSet, triggers: bool) -> object:
+        compiled.append(len(rules.rules))
+        return plain(rules, triggers)
+
+    monkeypatch.setattr(HyperscanEngine, "_compile", staticmethod(compile))
+    anchors = HyperscanEngine(chosen).anchors(text)
+    assert compiled in ([2], [])  # none where this test ran before
+    assert set(anchors) == set(HyperscanEngine(chosen, keep=False).anchors(text))
+    assert [end for _, end in anchors] == sorted(end for _, end in anchors)
+    assert {chosen.rules[met].id for met, _ in anchors if met < len(chosen.rules)} >= {"acme-badge", "github-app-user-token"}
+    few = ruleset_of(every.rules[:9])
+    assert set(HyperscanEngine(few).anchors(text)) == set(HyperscanEngine(few, keep=False).anchors(text))
+    assert compiled[-1] == 9  # with all rules the engine is slower than with these

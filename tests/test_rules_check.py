@@ -57,7 +57,7 @@ def test_an_example_that_a_built_in_rule_finds_is_named(rules: RuleSet, own: Rul
 
 def test_what_a_rule_costs_is_measured_and_nothing_of_it_kept(rules: RuleSet, own: RuleSet) -> None:
     before = set(os.listdir(cache.folder()))
-    alone, together = costs(own, rules)
+    alone, together, *_ = costs(own, rules)  # on a busy machine some advice may follow
     assert alone.startswith("own.yaml: rule 'acme-badge': ")
     assert alone.endswith(" 0 anchors a MB")
     assert together.startswith("With these rules the engine takes ")
