@@ -151,10 +151,11 @@ def _shared(rules: RuleSet) -> _Shared | None:
     for number, (rule, place) in enumerate(zip(builtin.rules, table, strict=True)):
         if place >= 0 and rules.rules[place].anchors != rule.anchors:  # a team's own rule of the same name
             table[number] = -1
-    own = sorted(set(range(len(rules.rules))) - set(table))
-    if table.count(-1) * 4 > len(table) or len(own) > _MANY_OWN:
+    numbers = sorted(set(range(len(rules.rules))) - set(table))
+    if table.count(-1) * 4 > len(table) or len(numbers) > _MANY_OWN:
         return None
-    return _Shared(builtin, table, ruleset_of(rules.rules[number] for number in own), own)
+    own = ruleset_of(rules.rules[number] for number in numbers) if numbers else RuleSet((), "")
+    return _Shared(builtin, table, own, numbers)
 
 
 def _collect(rule: int, start: int, end: int, flags: int, found: Any) -> None:

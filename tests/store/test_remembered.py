@@ -101,7 +101,7 @@ def test_other_rules_look_again(tmp_path: Path, kept: Kept) -> None:
     assert expect_same(kept, store, fewer).coverage.blobs == 0
     assert expect_same(kept, store).coverage.blobs == 0  # what the first rules saw is not forgotten so soon
     for rule in RULES.rules[:4]:
-        incremental(kept, store, select(RULES, [rule.id], []))
+        incremental(kept, store, select(RULES, [], [rule.id]))
     assert kept.rows("SELECT count(*) FROM ruleset") == [(4,)]
     assert expect_same(kept, store).coverage.blobs == 6
 
