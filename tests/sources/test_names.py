@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from io import BytesIO
+from typing import IO
 
 import pytest
 
@@ -105,9 +106,14 @@ def test_versions_of_a_file_on_many_branches(
 
     It is the same whether changes are asked for by path, all at once, or beside the scan.
     """
-    asked = []
+    asked: list[IO[bytes] | None] = []
     plain = fate.Changes.of
-    monkeypatch.setattr(fate.Changes, "of", lambda self, head: asked.append(plain(self, head)) or asked[-1])
+
+    def of(changes: fate.Changes, head: str) -> IO[bytes] | None:
+        asked.append(plain(changes, head))
+        return asked[-1]
+
+    monkeypatch.setattr(fate.Changes, "of", of)
     monkeypatch.setattr(fate, "FEW_PATHS", few)
     monkeypatch.setattr(fasthistory, "MANY_PLACES", many)
     texts = [secrets.aws_file() for _ in range(3)]
