@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from scanner.model import NO_POLICY, Chunk, Match, Policy, Rule
@@ -68,7 +69,22 @@ def _placeholder(secret: bytes, guessable: bool) -> str | None:
     repeated = _REPEATS.search(secret[-_REPEATED:])
     if repeated and len(repeated.group()) >= 12:
         return "repeats a few characters, as a placeholder does"
+    if _counts(secret):
+        return "counts up or down, as a placeholder does"
     return "is published in its provider's documentation" if _published(secret) else None
+
+
+def _counts(secret: bytes) -> bool:
+    """Whether a secret in hexadecimal digits is bytes that rise or fall by the same step, as 000102… and 102030….
+
+    >>> _counts(b"000102030405060708090a0b0c0d0e0f"), _counts(b"5d41402abc4b2a76b9719d911017c592")
+    (True, False)
+    """
+    try:
+        data = bytes.fromhex(secret.decode("ascii"))
+    except ValueError:
+        return False
+    return len(data) > 7 and len({(after - before) % 256 for before, after in pairwise(data)}) == 1
 
 
 def _published(secret: bytes) -> bool:

@@ -16,6 +16,12 @@ _MIXED = r"""[!#%&+.0-9?@A-Za-z^~][!#%&*+.0-9:=?@A-Za-z^_~-]"""
 _NO_DIGIT, _NO_LETTER = "[!#%&*+.:=?@A-Za-z^_~-]", "[!#%&*+.0-9:=?@^_~-]"
 _KEY = r"[A-Za-z0-9+/_=-]{10,100}"
 _QUOTED = r"""[^\s"'`<>$%{}(\[\\]"""
+_RUN = r"[A-Za-z0-9+/_=-]{20,120}(?![\w(+/.-])"
+_LETTERS, _DIGITS = "[A-Za-z+/_=-]", "[0-9+/_=-]"
+_DRAWN = (
+    rf"(?-i:(?={_LETTERS}{{0,40}}[0-9])(?=[A-Z0-9+/_=-]{{0,40}}[a-z])(?=[a-z0-9+/_=-]{{0,40}}[A-Z]){_RUN}"
+    r"|(?:[0-9a-f]{8}){4,5}(?![\w.-])|[0-9a-f]{64}(?![\w.-]))"
+)
 VALUES = {
     "quoted": (
         r"""(?P<quote>\\?["'`])(?P<quoted>(?:(?!(?P=quote))[^\r\n]){4,200})(?P=quote)""",
@@ -30,12 +36,16 @@ VALUES = {
     "key": (rf"""(?P<quote>["'`])(?P<quoted>{_KEY})(?P=quote)""", rf"""["'`]{_KEY}["'`]"""),
     "secret": (r"(?P<bare>[A-Za-z0-9+/_=-]{16,100})", r"[A-Za-z0-9+/_=-]{16}"),
     "long": (r"(?P<bare>[A-Za-z0-9+/_=-]{49,160})", r"[A-Za-z0-9+/_=-]{49}"),
+    "token": (rf"(?P<bare>(?=(?:{_LETTERS}{{0,40}}[0-9]){{2}})(?={_DIGITS}{{0,40}}[A-Za-z]){_RUN})", r"[A-Za-z0-9+/_=-]{20}"),
+    "drawn": (rf"(?P<bare>{_DRAWN})", r"[A-Za-z0-9+/_=-]{20}"),
     "mixed": (rf"(?P<bare>(?={_NO_DIGIT}{{0,40}}[0-9])(?={_NO_LETTER}{{0,40}}[A-Za-z]){_MIXED}{{5,63}})", rf"{_MIXED}{{5}}"),
 }
 """By mark: what reads a value, and what an anchor asks of one: between quotes, without, without what ends one in an address,
-either, or bare with letters and digits; a key between quotes."""
+either, or bare with letters and digits; a key between quotes; a token of 20 characters or more, and one that is drawn by lot:
+of capitals, small letters and digits, or in hexadecimal digits as long as those are."""
 WHOLE = {
     "secret": r"[A-Za-z0-9+/_=-]{16,100}",
+    "token": r"[A-Za-z0-9+/_=-]{20,80}",
     "word": rf"{_BARE}{{3,59}}",
     "plain": rf"{_PLAIN}{{3,59}}",
     "mixed": rf"{_MIXED}{{5,40}}",

@@ -18,6 +18,7 @@ from scanner.trace import dropped
 _STEPS = (95, 90, 80, 70, 60, 50, 40, 30, 25)
 _SAID = {
     "url": "between the user name and the host of an address",
+    "token": "in place of the user name in an address",
     "dsn": "between the user name and the host of a connection",
     "connection": "among the settings of a connection",
     "header": "in an Authorization header",

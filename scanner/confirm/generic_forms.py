@@ -59,6 +59,7 @@ _CALLED = rb"auth\w{0,12}|log_?in|sign_?in|connect(?:ion)?|credentials?|passw(?:
 FORMS: dict[str, dict[str, bytes]] = {
     "url-credentials": {
         "url": rb"(?i)://(?P<name>[^\s\"'`<>/:@?#,;()\[\]]{0,60}):(?P<bare>[^\s\"'`<>@/]{1,200}?)@(?=[\w\[$\{(*%-])",
+        "token": rb"(?P<name>://)(?P<bare>(?=[A-Za-z_=-]{0,40}[0-9])(?=[0-9_=-]{0,40}[A-Za-z])[A-Za-z0-9_=-]{20,200})@(?=[\w\[$\{(*%-])",
     },
     "connection-string-password": {
         "dsn": rb"(?i)(?P<name>[a-z0-9]):(?P<bare>[^\s\"'`<>@:]{1,100}?)@(?=(?:tcp|unix)\()",
