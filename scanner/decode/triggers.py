@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import functools
+import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -32,6 +33,8 @@ _TELLING = (b"\\u00", b"\\x6", b"%5Cu00", b"%5Cx6", b";&#1", b";&#x", b"%3B%26%2
 """What stands again and again in a text that is spelt in escapes or in entities, or before what is encoded."""
 
 _DEEP = (b"AKIA", b"secret")
+_TELLS = 6
+"""So many given characters stand together by chance in one of 65,000 megabytes of base64."""
 
 _MAGICS = ("504b0304", "1f8b0800", "1f8b0808", "425a68393141", "fd377a585a00")
 _KNOWN = "(?:AKIA|ASIA|gh[opsu]_|github_pat_|glpat-|xox[abeprs]-|[rs]k_live_|npm_|pypi-|AIza)"
@@ -65,6 +68,16 @@ def base64_forms(word: bytes) -> list[str]:
     'QUtJQ[QRSTUVWXYZabcdef]'
     """
     return _aligned("".join(f"{byte:08b}" for byte in word))
+
+
+def _surest(form: str) -> str:
+    """Return the longest part of a form that is no class, if it says enough: engines compile a literal in a fifth of the time.
+
+    >>> _surest("[FVl1]zZWNyZX[QRST]"), _surest("[Ql]FLSU[BEFG]")
+    ('zZWNyZX', '[Ql]FLSU[BEFG]')
+    """
+    part = max(re.split(r"\[[^\]]+\]|\.", form), key=len)
+    return part if len(part) >= _TELLS else form
 
 
 def _aligned(bits: str) -> list[str]:
@@ -126,7 +139,7 @@ def _base64() -> list[str]:
     deep = [*_in_base64(_in_base64(_DEEP)), *_in_base64(_in_hex(_DEEP)), *_in_hex(_in_base64(_DEEP)), *_in_hex(_in_hex(_DEEP))]
     nested = [*_TELLING, *_in_base64(words), *_in_hex(words), *deep]
     return [
-        *(form for word in [*both, *nested] for form in base64_forms(word)),
+        *dict.fromkeys(_surest(form) for word in [*both, *nested] for form in base64_forms(word)),
         f"(?i:{_NAME})[^\\n]{{0,40}}{_NO_BASE64}(?:{_GROUP}){{6}}",
         f"(?i:base64|b64decode|atob|!!binary)(?s:.{{0,40}}){_NO_BASE64}(?:(?:{_GROUP}){{5}}|(?:{_GROUP_16}){{2}}|{_ARCHIVE})",
         f"(?m)(?:{_NO_BASE64}|^)(?:{'|'.join(_tower_heads())})[A-Za-z0-9+/_-](?:{_GROUP}){{5}}",
