@@ -298,8 +298,80 @@ def _urlsafe(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
+def _matrix(source: random.Random, kind: str) -> str:
+    """Return a token of Synapse (`syt`, `syr`) or of its authentication service (`mat`, `mar`, `mct`, `mcr`)."""
+    from scanner.confirm.checksums import matrix_checksum
+
+    if kind.startswith("sy"):
+        user = base64.b64encode(_mixed(ALPHABETS["lower"], 7, source).encode()).decode().rstrip("=")
+        head = f"{kind}_{user}_{_mixed(ALPHABETS['letters'], 20, source)}"
+    else:
+        head = f"{kind}_{_mixed(ALPHABETS['alnum'], 30, source)}"
+    return f"{head}_{matrix_checksum(head.encode()).decode()}"
+
+
+def _base58(raw: bytes, alphabet: bytes) -> str:
+    number, text = int.from_bytes(raw, "big"), bytearray()
+    while number:
+        number, rest = divmod(number, 58)
+        text.append(alphabet[rest])
+    return bytes(reversed(text)).decode()
+
+
+def _wif(source: random.Random, form: str) -> str:
+    """Return a key of Bitcoin in the wallet import format, `plain` or of a `compressed` public key, or for a `test` network."""
+    from scanner.confirm.checksums import BASE58, base58_checksum
+
+    raw = (b"\xef" if form == "test" else b"\x80") + source.randbytes(32) + (b"" if form == "plain" else b"\1")
+    return _base58(raw + base58_checksum(raw), BASE58)
+
+
+def _extended(source: random.Random, prefix: str) -> str:
+    from scanner.confirm.checksums import BASE58, base58_checksum
+
+    version = {"xprv": "0488ade4", "yprv": "049d7878", "zprv": "04b2430c", "tprv": "04358394"}[prefix]
+    raw = bytes.fromhex(version) + source.randbytes(41) + b"\0" + source.randbytes(32)
+    return _base58(raw + base58_checksum(raw), BASE58)
+
+
+def _bech32(source: random.Random, prefix: str) -> str:
+    from scanner.confirm.keys_age import encode
+
+    return encode(prefix, source.randbytes(32))
+
+
+def _stellar(source: random.Random, kind: str) -> str:
+    from scanner.confirm.checksums import stellar_checksum
+
+    raw = b"\x90" + source.randbytes(32)
+    return base64.b32encode(raw + stellar_checksum(raw)).decode()
+
+
+def _xrp(source: random.Random, curve: str) -> str:
+    """Return a seed of the XRP Ledger for a key on the curve `secp256k1` or `ed25519`."""
+    from scanner.confirm.checksums import XRP58, XRP_ED25519, XRP_SEED, base58_checksum
+
+    raw = {"secp256k1": XRP_SEED, "ed25519": XRP_ED25519}[curve] + source.randbytes(16)
+    return _base58(raw + base58_checksum(raw), XRP58)
+
+
+def _solana(source: random.Random, form: str) -> str:
+    """Return a key pair of Solana as a `list` of numbers or in `base58`."""
+    from scanner.confirm.checksums import BASE58
+
+    raw = b"".join(_ed25519(source))
+    return json.dumps(list(raw), separators=(",", ":")) if form == "list" else _base58(raw, BASE58)
+
+
+def _phrase(source: random.Random, count: str) -> str:
+    """Return so many made-up words, as in a phrase of a wallet."""
+    sounds = [first + second for first in "bdfgklmnprstv" for second in "aeiou"]
+    return " ".join("".join(source.choices(sounds, k=source.choice((2, 3)))) for _ in range(int(count)))
+
+
 _TOKENS: dict[str, Callable[[random.Random, str], str]] = {
     "ses": _ses, "grafana": _grafana, "github": _github, "routable": _routable, "macaroon": _macaroon,
     "onepassword": _onepassword, "tunnel": _tunnel, "discord": _discord, "supabase": _supabase, "kubernetes": _kubernetes,
-    "jwt": _web_token,
+    "jwt": _web_token, "matrix": _matrix, "wif": _wif, "extended": _extended, "bech32": _bech32, "stellar": _stellar,
+    "xrp": _xrp, "solana": _solana, "phrase": _phrase,
 }  # fmt: skip

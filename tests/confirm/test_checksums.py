@@ -8,7 +8,20 @@ import zlib
 
 import pytest
 
-from scanner.confirm.checksums import BASE36, BASE62, CHECKS, digits, github, gitlab, grafana_checksum, macaroon
+from scanner.confirm.checksums import (
+    BASE36,
+    BASE62,
+    CHECKS,
+    base58check,
+    digits,
+    ethereum,
+    github,
+    gitlab,
+    grafana_checksum,
+    macaroon,
+    matrix_checksum,
+    mnemonic,
+)
 from scanner.examples import expand
 from scanner.model import RuleSet
 from tests.conftest import Find
@@ -152,6 +165,98 @@ def test_an_intercom_token_decodes_to_an_id(find: Find) -> None:
 @pytest.mark.parametrize("token", [b"", b"_", b"a_b", b"eyJ", b"sk.eyJ", b"eyJ!", b"\xff" * 9, b"eyJ" + b"W1tb" * 60_000])
 def test_a_check_of_what_is_inside_does_not_stumble_over_nonsense(name: str, token: bytes) -> None:
     assert CHECKS[name].refusal(token, b"")
+
+
+# By rule: the name that the credential is given to, and the credential.
+CRYPTO = {
+    "matrix-synapse-token": ("token=", "{{matrix:syt}}"),
+    "matrix-authentication-token": ("token=", "{{matrix:mat}}"),
+    "bitcoin-private-key": ("wif: ", "{{wif:compressed}}"),
+    "bitcoin-extended-private-key": ("", "{{extended:xprv}}"),
+    "nostr-private-key": ("", "{{bech32:nsec}}"),
+    "stellar-secret-seed": ("", "{{stellar:seed}}"),
+    "xrp-ledger-seed": ("seed = ", "{{xrp:ed25519}}"),
+    "solana-keypair": ("", "{{solana:list}}"),
+    "solana-private-key": ("SECRET_KEY=", "{{solana:base58}}"),
+}
+
+
+@pytest.mark.parametrize("rule", CRYPTO)
+def test_a_key_of_a_wallet_is_found_by_its_checksum(rule: str, find: Find) -> None:
+    before, template = CRYPTO[rule]
+    token = expand(f"{template}")
+    (match,) = find(f"{before}{token}\n")
+    assert (match.rule.id, match.secret.decode(), match.confidence) == (rule, token, "high")
+
+
+@pytest.mark.parametrize("rule", CRYPTO)
+@pytest.mark.parametrize("place", [5, 20, -8, -3])
+def test_a_key_of_a_wallet_with_one_other_character_is_none(rule: str, place: int, find: Find) -> None:
+    before, template = CRYPTO[rule]
+    token = expand(f"{template}")
+    while not token[place].isalnum():  # a comma of a list
+        place += 1
+    assert [match.rule.id for match in find(f"{before}{changed(token, place)}\n") if not match.rule.generic] == []
+
+
+def test_the_forms_of_keys_that_others_publish() -> None:
+    """Pieces of the specifications' own examples, so that a mistake of ours is not in both what makes and what reads."""
+    assert matrix_checksum(b"syt_YQ_" + b"a" * 20) == digits(zlib.crc32(b"syt_YQ_" + b"a" * 20), BASE62, 6)
+    smallest = b"5HpHagT65TZzG1PH3CSu63k8Dbpv" + b"D8s5ip4nEB3kEsreAnchuDf"  # the private key 1, uncompressed
+    assert base58check(smallest) == b"\x80" + (1).to_bytes(32, "big")
+    assert CHECKS["bitcoin-key"].refusal(smallest, b"") == "it is no key of random bytes"
+
+
+PUBLISHED = {
+    "5HueCGU8rMjxEXxiPuD5BDku4Mk" + "FqeZyd4dZ1jvhTVqvbTLvyTJ": "bitcoin-key",
+    "xprv9s21ZrQH143K3QTDL4LXw2F7HEK3wJUD2nW2nRk4stbPy6cq3jPP"
+    + "qjiChkVvvNKmPGJxWUtg6LnF5kejMRNNU3TGtRBeJgk33yuGBxrMPHi": "extended-key",
+    "nsec1vl029mgpspedva04g90vltkh6" + "fvh240zqtv9k0t9af8935ke9laqsnlfe5": "nostr-key",
+    "snoPBrXtMeMyMH" + "UVTgbuqAfg1SUTb": "xrp-seed",
+    "0xac0974bec39a17e36ba4a6b4d238ff94" + "4bacb478cbed5efcae784d7bf4f2ff80": "ethereum-key",
+    "candy maple cake sugar pudding cream " + "honey rich smooth crumble sweet treat": "mnemonic-phrase",
+}
+"""One of each kind from the specification, or from the tool that makes test accounts."""
+TEST_ACCOUNT = next(value for value, kind in PUBLISHED.items() if kind == "ethereum-key")
+
+
+@pytest.mark.parametrize("value", PUBLISHED)
+def test_keys_that_everybody_has_are_none(value: str) -> None:
+    assert str(CHECKS[PUBLISHED[value]].refusal(value.encode(), b"")).startswith("is ")
+
+
+def test_a_published_key_is_nothing_for_the_generic_rules_either(find: Find) -> None:
+    assert find(f"PRIVATE_KEY={TEST_ACCOUNT}\n") == []
+    assert find(f"PRIVATE_KEY={TEST_ACCOUNT.upper()[2:]}\n") == []
+
+
+def test_a_number_that_is_no_key_on_the_curve_is_none() -> None:
+    order = "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141"
+    assert ethereum(order.encode()) == "it is no key on secp256k1"
+    assert ethereum(b"0x" + b"12" * 32) == "it is no key of random bytes"
+    assert ethereum(expand("0x{{hex:64}}").encode()) is None
+
+
+def test_phrases() -> None:
+    phrase = expand("{{phrase:24}}")
+    assert mnemonic(phrase.encode()) is None
+    assert mnemonic(phrase.rpartition(" ")[0].encode()) == "it has not as many words as a phrase has"
+    assert mnemonic(" ".join(["test"] * 11 + ["junk"]).encode()) == "it repeats words, as test phrases do"
+    assert mnemonic(" ".join([*phrase.split()[:11], "your"]).encode()) == "it holds words that no phrase has"
+
+
+def test_a_phrase_is_never_shown_in_part(find: Find) -> None:
+    for text in ("MNEMONIC='%s'", 'seedPhrase: "%s",', "recovery phrase: %s\n", '--mnemonic "%s" --x'):
+        (match,) = find(text % expand("{{phrase:12}}"))
+        assert (match.rule.id, match.rule.guessable) == ("wallet-recovery-phrase", True)
+    assert find(expand("mnemonic: {{phrase:12}} and these are more words")) == []
+
+
+@pytest.mark.parametrize("name", [check for check in CHECKS if check.endswith(("-key", "-seed", "-phrase"))])
+@pytest.mark.parametrize("token", [b"", b"[", b"[]", b"[999]", b"0x", b"1" * 64, b"\xff" * 56, b"S" * 56, b"z" * 88])
+def test_a_check_of_a_key_does_not_stumble_over_nonsense(name: str, token: bytes) -> None:
+    if name != "supabase-key":  # whose pattern has the dot that it needs
+        assert CHECKS[name].refusal(token, b"")
 
 
 def test_every_check_is_used_by_a_rule_and_refuses_garbage(rules: RuleSet) -> None:
