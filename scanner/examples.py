@@ -31,6 +31,7 @@ ALPHABETS = {
     "lower": "abcdefghijklmnopqrstuvwxyz0123456789",
     "upper": "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789",
     "letters": "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz",
+    "az": "abcdefghijklmnopqrstuvwxyz",
     "hexupper": "0123456789ABCDEF",
     "base32lower": "abcdefghijklmnopqrstuvwxyz234567",
     "base58": "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz",
