@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import os
 import random
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -25,6 +26,9 @@ from scanner.rules import load_builtin
 # The same examples in every run: a test that fails now and then says nothing about a change.
 hypothesis.settings.register_profile("keyleash", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("keyleash")
+
+# What is started in the background of a script ignores Ctrl-C, and so does all that it starts; some tests send it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parent.parent
 
