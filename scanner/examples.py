@@ -321,14 +321,14 @@ def _base58(raw: bytes, alphabet: bytes) -> str:
 
 def _wif(source: random.Random, form: str) -> str:
     """Return a key of Bitcoin in the wallet import format, `plain` or of a `compressed` public key, or for a `test` network."""
-    from scanner.confirm.checksums import BASE58, base58_checksum
+    from scanner.confirm.wallets import BASE58, base58_checksum
 
     raw = (b"\xef" if form == "test" else b"\x80") + source.randbytes(32) + (b"" if form == "plain" else b"\1")
     return _base58(raw + base58_checksum(raw), BASE58)
 
 
 def _extended(source: random.Random, prefix: str) -> str:
-    from scanner.confirm.checksums import BASE58, base58_checksum
+    from scanner.confirm.wallets import BASE58, base58_checksum
 
     version = {"xprv": "0488ade4", "yprv": "049d7878", "zprv": "04b2430c", "tprv": "04358394"}[prefix]
     raw = bytes.fromhex(version) + source.randbytes(41) + b"\0" + source.randbytes(32)
@@ -342,7 +342,7 @@ def _bech32(source: random.Random, prefix: str) -> str:
 
 
 def _stellar(source: random.Random, kind: str) -> str:
-    from scanner.confirm.checksums import stellar_checksum
+    from scanner.confirm.wallets import stellar_checksum
 
     raw = b"\x90" + source.randbytes(32)
     return base64.b32encode(raw + stellar_checksum(raw)).decode()
@@ -350,7 +350,7 @@ def _stellar(source: random.Random, kind: str) -> str:
 
 def _xrp(source: random.Random, curve: str) -> str:
     """Return a seed of the XRP Ledger for a key on the curve `secp256k1` or `ed25519`."""
-    from scanner.confirm.checksums import XRP58, XRP_ED25519, XRP_SEED, base58_checksum
+    from scanner.confirm.wallets import XRP58, XRP_ED25519, XRP_SEED, base58_checksum
 
     raw = {"secp256k1": XRP_SEED, "ed25519": XRP_ED25519}[curve] + source.randbytes(16)
     return _base58(raw + base58_checksum(raw), XRP58)
@@ -358,7 +358,7 @@ def _xrp(source: random.Random, curve: str) -> str:
 
 def _solana(source: random.Random, form: str) -> str:
     """Return a key pair of Solana as a `list` of numbers or in `base58`."""
-    from scanner.confirm.checksums import BASE58
+    from scanner.confirm.wallets import BASE58
 
     raw = b"".join(_ed25519(source))
     return json.dumps(list(raw), separators=(",", ":")) if form == "list" else _base58(raw, BASE58)

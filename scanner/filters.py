@@ -24,8 +24,11 @@ _FILLER = (
     rb"|your|YOUR|fake|FAKE"
 )
 """What no random token of a provider holds, but one made up by hand. A long run of A is base64 of zeros."""
-_PUBLISHED = frozenset(("2cafc0970149a84f", "f2d6ca16515033e5"))
-"""The beginnings of the SHA-256 of test keys that documentation shows everyone, signed out (https://docs.stripe.com/keys)."""
+_PUBLISHED = frozenset(
+    ("2cafc0970149a84f", "f2d6ca16515033e5", "dddb5c32e423345c", "5d6eeff564caad6d", "0dec272a05c648a7", "eeff4d1bcd7b6841")
+)
+"""The beginnings of the SHA-256 of what everyone has: test keys in documentation (https://docs.stripe.com/keys), the keys that
+ethers and MetaMask bring with them (https://docs.ethers.org), and the hash in each new Laravel application."""
 _REPEATS = re.compile(rb"(?:(.{2,16}?)\1{2,}|(.{16,80})\2)\Z", re.DOTALL)
 _REPEATED = 200
 """Bytes at the end of a secret that hold the longest of these, twice."""
@@ -81,7 +84,7 @@ def _counts(secret: bytes) -> bool:
     (True, False)
     """
     try:
-        data = bytes.fromhex(secret.decode("ascii"))
+        data = bytes.fromhex(secret.removeprefix(b"0x").decode("ascii"))
     except ValueError:
         return False
     return len(data) > 7 and len({(after - before) % 256 for before, after in pairwise(data)}) == 1

@@ -62,6 +62,7 @@ CONFIRMATIONS = (
     "solana-key",
     "ethereum-key",
     "mnemonic-phrase",
+    "app-password",
     "jwt",
     "generic",
 )

@@ -16,12 +16,9 @@ _MIXED = r"""[!#%&+.0-9?@A-Za-z^~][!#%&*+.0-9:=?@A-Za-z^_~-]"""
 _NO_DIGIT, _NO_LETTER = "[!#%&*+.:=?@A-Za-z^_~-]", "[!#%&*+.0-9:=?@^_~-]"
 _KEY = r"[A-Za-z0-9+/_=-]{10,100}"
 _QUOTED = r"""[^\s"'`<>$%{}(\[\\]"""
-_RUN = r"[A-Za-z0-9+/_=-]{20,120}(?![\w(+/.-])"
+_RUN = r"[A-Za-z0-9+/_=-]{20,120}(?![\w(+/-]|\.\w)"
 _LETTERS, _DIGITS = "[A-Za-z+/_=-]", "[0-9+/_=-]"
-_DRAWN = (
-    rf"(?-i:(?={_LETTERS}{{0,40}}[0-9])(?=[A-Z0-9+/_=-]{{0,40}}[a-z])(?=[a-z0-9+/_=-]{{0,40}}[A-Z]){_RUN}"
-    r"|(?:[0-9a-f]{8}){4,5}(?![\w.-])|[0-9a-f]{64}(?![\w.-]))"
-)
+_DRAWN = rf"(?-i:(?={_LETTERS}{{0,40}}[0-9])(?=[A-Z0-9+/_=-]{{0,40}}[a-z])(?=[a-z0-9+/_=-]{{0,40}}[A-Z]){_RUN})"
 VALUES = {
     "quoted": (
         r"""(?P<quote>\\?["'`])(?P<quoted>(?:(?!(?P=quote))[^\r\n]){4,200})(?P=quote)""",
@@ -38,19 +35,22 @@ VALUES = {
     "long": (r"(?P<bare>[A-Za-z0-9+/_=-]{49,160})", r"[A-Za-z0-9+/_=-]{49}"),
     "token": (rf"(?P<bare>(?=(?:{_LETTERS}{{0,40}}[0-9]){{2}})(?={_DIGITS}{{0,40}}[A-Za-z]){_RUN})", r"[A-Za-z0-9+/_=-]{20}"),
     "drawn": (rf"(?P<bare>{_DRAWN})", r"[A-Za-z0-9+/_=-]{20}"),
+    "hex": (r"(?P<bare>(?-i:[0-9a-f]{32})(?![\w.-]))", r"[0-9a-f]{32}"),
     "mixed": (rf"(?P<bare>(?={_NO_DIGIT}{{0,40}}[0-9])(?={_NO_LETTER}{{0,40}}[A-Za-z]){_MIXED}{{5,63}})", rf"{_MIXED}{{5}}"),
 }
 """By mark: what reads a value, and what an anchor asks of one: between quotes, without, without what ends one in an address,
-either, or bare with letters and digits; a key between quotes; a token of 20 characters or more, and one that is drawn by lot:
-of capitals, small letters and digits, or in hexadecimal digits as long as those are."""
+either, or bare with letters and digits; a key between quotes; a token of 20 characters or more with two digits (of
+random ones with letters of both cases and digits one in seven has fewer, with 32 characters one in forty); one that is drawn by
+lot, of capitals, small letters and digits; and 32 hexadecimal digits."""
 WHOLE = {
     "secret": r"[A-Za-z0-9+/_=-]{16,100}",
-    "token": r"[A-Za-z0-9+/_=-]{20,80}",
+    "token": r"[A-Za-z0-9+/_=-]{20,120}",
     "word": rf"{_BARE}{{3,59}}",
     "plain": rf"{_PLAIN}{{3,59}}",
     "mixed": rf"{_MIXED}{{5,40}}",
 }
 """What stands for a value in an anchor that goes on behind it: the value's own limit would make it too long."""
+_BEHIND = re.compile(r"\(\?<![^()]*\)")
 _MARK = re.compile(r"%(?P<kind>[a-z]+)(?P<on>\+?)%")
 
 
@@ -66,10 +66,12 @@ def pattern(form: str) -> str:
 def anchor(form: str) -> str:
     r"""Return what the engine looks for: the form to the first bytes of its value, or, behind a mark with `+`, to its end.
 
+    What may not stand before the form is left to the pattern: the engine cannot look behind.
+
     >>> anchor(r"(?P<name>rootpw) %word%") == r"(?im)(?:rootpw) " + VALUES["word"][1]
     True
     """
-    text = _named(form).replace("(?P<name>", "(?:").replace("(?P<sep>", "(?:").replace("(?P<wrap>", "(?:")
+    text = _BEHIND.sub("", _named(form)).replace("(?P<name>", "(?:").replace("(?P<sep>", "(?:").replace("(?P<wrap>", "(?:")
     mark = _MARK.search(text)
     if not mark:
         return "(?im)" + text

@@ -33,6 +33,24 @@ def test_a_password_with_a_word_in_it_stands(rules: RuleSet, word: str) -> None:
     assert reason_to_drop(match, Chunk(match.secret, match.secret)) is None
 
 
+def counted(step: int, size: int = 32) -> str:
+    return bytes(number * step % 256 for number in range(size)).hex()
+
+
+@pytest.mark.parametrize(
+    "text", [counted(1), counted(-1), counted(16, 16), f"0x{counted(1)}", counted(1).upper(), counted(1, 8)]
+)
+def test_bytes_that_count_are_a_placeholder(rules: RuleSet, text: str) -> None:
+    match = match_of(rules, "generic-api-key", text.encode())
+    assert reason_to_drop(match, Chunk(match.secret, match.secret))
+
+
+@pytest.mark.parametrize("text", [counted(37, 16)[:-2] + "5b", "9f86d081884c7d659a2feaa0c55ad015", "Kq7Äx9Wz2Lm4Äp"])
+def test_bytes_that_do_not_are_none(rules: RuleSet, text: str) -> None:
+    match = match_of(rules, "generic-api-key", text.encode())
+    assert reason_to_drop(match, Chunk(match.secret, match.secret)) is None
+
+
 FILLERS = [
     "sk_live_" + "x" * 24,
     "sk_live_your-own-key",

@@ -53,6 +53,7 @@ CONFIRMATIONS: dict[str, tuple[str, str]] = {
     "solana-key": ("scanner.confirm.checksums", "confirm"),
     "ethereum-key": ("scanner.confirm.checksums", "confirm"),
     "mnemonic-phrase": ("scanner.confirm.checksums", "confirm"),
+    "app-password": ("scanner.confirm.checksums", "confirm"),
     "jwt": ("scanner.confirm.jwt", "confirm"),
     "generic": ("scanner.confirm.generic", "confirm"),
 }

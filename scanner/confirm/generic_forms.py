@@ -59,7 +59,10 @@ _CALLED = rb"auth\w{0,12}|log_?in|sign_?in|connect(?:ion)?|credentials?|passw(?:
 FORMS: dict[str, dict[str, bytes]] = {
     "url-credentials": {
         "url": rb"(?i)://(?P<name>[^\s\"'`<>/:@?#,;()\[\]]{0,60}):(?P<bare>[^\s\"'`<>@/]{1,200}?)@(?=[\w\[$\{(*%-])",
-        "token": rb"(?P<name>://)(?P<bare>(?=[A-Za-z_=-]{0,40}[0-9])(?=[0-9_=-]{0,40}[A-Za-z])[A-Za-z0-9_=-]{20,200})@(?=[\w\[$\{(*%-])",
+        "token": rb"(?:(?<=http)|(?<=https))(?P<name>://)(?P<bare>(?=[A-Za-z_=-]{0,40}[0-9])(?=[0-9_=-]{0,40}[A-Za-z])[A-Za-z0-9_=-]{20,80})"
+        rb"(?::(?:x-oauth-basic|x|api_token)?)?@(?=[\w\[$\{(*%-])"
+        # Not the half of a Sentry address that its own rule calls public.
+        rb"(?![\w.-]{0,60}sentry|[\w.:-]{1,80}/[0-9]{1,20}\b)",
     },
     "connection-string-password": {
         "dsn": rb"(?i)(?P<name>[a-z0-9]):(?P<bare>[^\s\"'`<>@:]{1,100}?)@(?=(?:tcp|unix)\()",

@@ -5,14 +5,14 @@ costs more than the whole scan. So the engine looks for these patterns in the sa
 as for the rules' anchors, and only around their ends is anything decoded. Each is the
 encoded form of a word that stands in or beside a credential, or a place that is encoded
 by convention; each holds a literal, without which the engine would slow down on every
-byte. A trigger may over-report: what it leads to is decoded and scanned like any text.
+byte, and what may begin in many ways is a pattern for each: the engine looks for a hundred literals
+sooner than for a choice of them. A trigger may over-report: what it leads to is decoded and scanned like any text.
 """
 
 from __future__ import annotations
 
 import base64
 import functools
-import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -76,7 +76,7 @@ def _surest(form: str) -> str:
     >>> _surest("[FVl1]zZWNyZX[QRST]"), _surest("[Ql]FLSU[BEFG]")
     ('zZWNyZX', '[Ql]FLSU[BEFG]')
     """
-    part = max(re.split(r"\[[^\]]+\]|\.", form), key=len)
+    part = _known_part(form).decode()
     return part if len(part) >= _TELLS else form
 
 
@@ -142,7 +142,7 @@ def _base64() -> list[str]:
         *dict.fromkeys(_surest(form) for word in [*both, *nested] for form in base64_forms(word)),
         f"(?i:{_NAME})[^\\n]{{0,40}}{_NO_BASE64}(?:{_GROUP}){{6}}",
         f"(?i:base64|b64decode|atob|!!binary)(?s:.{{0,40}}){_NO_BASE64}(?:(?:{_GROUP}){{5}}|(?:{_GROUP_16}){{2}}|{_ARCHIVE})",
-        f"(?m)(?:{_NO_BASE64}|^)(?:{'|'.join(_tower_heads())})[A-Za-z0-9+/_-](?:{_GROUP}){{5}}",
+        *(f"(?m)(?:{_NO_BASE64}|^){head}[A-Za-z0-9+/_-](?:{_GROUP}){{5}}" for head in _tower_heads()),
         *(form for byte in _ESCAPED_BYTES for form in _aligned(byte * 3)),
         f"(?m)(?:{_NO_BASE64}|^)(?:{'|'.join(base64_forms(head.encode())[0] for head in _ARCHIVES)})[A-Za-z0-9+/_-]{{8}}",
         f"[Bb]asic (?:{_GROUP}){{3}}",
@@ -169,14 +169,15 @@ def _hexadecimal() -> list[str]:
 
 
 def _percent() -> list[str]:
-    character = "%(?:25){0,3}(?:2[3-6]|3[0-9Bb]|[46][1-9A-Fa-f]|[57][0-9AaCc])"
+    codes = ("2[3-6]", "3[0-9Bb]", "4[1-9A-Fa-f]", "5[0-9AaCc]", "6[1-9A-Fa-f]", "7[0-9AaCc]")
+    character = f"%(?:25){{0,3}}(?:{'|'.join(codes)})"
     return [
         f"(?i){_NAME}[a-z0-9_.%+-]{{0,24}}%(?:25){{0,3}}(?:3d|3a|22|20|5d)",
         "(?i)(?:secret|aws)[^\\n]{0,80}[a-z0-9+/]%(?:25){0,3}2[bf]",
         "A[KS]IA[A-Z2-7]{16}[^\\n]{1,60}%(?:25){0,3}2[bBfF]",
         "(?i)PRIVATE(?:%(?:25){0,3}20|%2B|\\+)KEY",
         f"%[0-9A-Fa-f]{{2}}{_KNOWN}",
-        f"(?:{character}){{4}}",
+        *(f"%{'25' * again}{code}(?:{character}){{3}}" for again in range(4) for code in codes),
         "(?i)%(?:25){0,3}5c(?:u00|x)[2-7][0-9a-f]%",
         "(?i)%(?:25){0,3}26%(?:25){0,3}23x?[0-9a-f]{2,3}%(?:25){0,3}3b",
         "(?i)-enc?[a-z]{0,12}%20",
