@@ -9,6 +9,7 @@ The repositories are made in FOLDER, which needs 20 GB, and stay there for the n
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import os
 import random
@@ -101,9 +102,13 @@ def tenfold(place: Path) -> None:
 CASES = {"blob": blob, "small": small, "refs": refs, "tenfold": tenfold}
 
 
-def main(folder: str, *names: str) -> int:
-    for name in names or CASES:
-        place = Path(folder).resolve() / name
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(CASES))
+    options = parser.parse_args()
+    for name in options.names or CASES:
+        place = options.folder.resolve() / name
         if not (place / ".git").exists():
             place.mkdir(parents=True, exist_ok=True)
             git(place, "init", "-q", "-b", "main")
@@ -119,4 +124,4 @@ def main(folder: str, *names: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    sys.exit(main())
