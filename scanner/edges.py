@@ -42,11 +42,11 @@ def any_bound(rules: RuleSet) -> bool:
 def edge_bound(pattern: str) -> bool:
     r"""Whether the text's end may let a pattern match where a line feed in its place would not.
 
-    So it is for `\A`, for `^` and `$` outside of multiline mode, and for a negative
-    lookaround that a line feed can take part in. In doubt the answer is yes.
+    So it is for `\A`, for `^` and `$` outside of multiline mode, save for a `^` where a line feed will do, and for a
+    negative lookaround that a line feed can take part in. In doubt the answer is yes.
 
-    >>> [edge_bound(text) for text in (r"\bkey(?![a-z])", r"(?m)^key$", r"^key", r"key(?!\s)")]
-    [False, False, True, True]
+    >>> [edge_bound(text) for text in (r"\bkey(?![a-z])", r"(?m)^key$", r"^key", r"(?:^|\n)key", r"key(?!\s)")]
+    [False, False, True, False, True]
     """
     tree = sre_parser.parse(pattern.encode("latin-1"))
     return _bound(tree, bool(tree.state.flags & re.MULTILINE))
@@ -58,6 +58,10 @@ def _bound(node: Any, multiline: bool) -> bool:
         return not (node[1] in _BOUNDARIES or (multiline and node[1] in _LINE_ENDS))
     if isinstance(node, tuple) and len(node) == 2 and node[0] is sre.ASSERT_NOT:
         return _takes_line_feed(node[1][1])
+    if isinstance(node, tuple) and len(node) == 2 and node[0] is sre.BRANCH:
+        branches = [list(branch) for branch in node[1][1]]
+        if [(sre.LITERAL, _LINE_FEED)] in branches:
+            node = [branch for branch in branches if branch != [(sre.AT, sre.AT_BEGINNING)]]
     return isinstance(node, tuple | list | sre_parser.SubPattern) and any(_bound(part, multiline) for part in node)
 
 

@@ -136,7 +136,7 @@ class Batch:
         """Return by key, and by where the window begins, what was met in it, and what met its ends or made by them."""
         hits: dict[int, dict[int, Anchors]] = {}
         starts = self._starts
-        for met, end in self._look.anchors(b"\n".join(self._parts)) if self._parts else ():
+        for met, end in self._look.anchors(b"\n".join(self._parts)) if starts else ():
             number = max(0, bisect_left(starts, end) - 1)
             key, low = self._windows[number]
             hits.setdefault(key, {}).setdefault(low, []).append((met, end - starts[number] + max(0, low)))
@@ -191,11 +191,11 @@ class Batch:
         self._size += len(part) + 1
 
     def _clear(self) -> None:
-        self._parts: list[bytes] = []
+        self._parts = [b""]  # a line feed stands before the first window, too
         self._starts: list[int] = []
         self._windows: list[tuple[int, int]] = []
         self._waiting: list[tuple[int, int, bytes, int, list[int] | None]] = []
-        self._size = self._held = 0
+        self._size, self._held = 1, 0
 
 
 class PackScan:

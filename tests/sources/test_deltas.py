@@ -28,8 +28,9 @@ PATTERNS = (
     r"^O[ab]{2}",
     r"P[ab]{2}$",
     r"Q[ab](?!\s)",
+    r"(?:^|\n)R[ab]{2}",
 )
-TEXT = st.text("abKLMNOPQ \n", max_size=40).map(str.encode)
+TEXT = st.text("abKLMNOPQR \n", max_size=40).map(str.encode)
 
 
 Way = Callable[[bytes, bytes, int], tuple[bytes, list[int]]]
