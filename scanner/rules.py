@@ -19,7 +19,7 @@ import zlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from scanner import __version__, assigned, cache, written
+from scanner import __version__, assigned, boundary, cache, written
 from scanner.errors import RuleError, UsageError
 from scanner.model import LEVELS, NO_POLICY, Policy, Rule, RuleSet
 
@@ -70,8 +70,8 @@ CONFIRMATIONS = (
 
 _REQUIRED = ("id", "name", "confidence", "severity", "why", "fix", "references", "examples", "negatives")
 _NAMED = ("beside", "named", "value")
-_OPTIONAL = ("pattern", *_NAMED, "anchors", "names", "looks", "forms", "confirm", "guessable", "entropy", "paths")
-_MAKERS = ("assigned.py", "named.py", "written.py")
+_OPTIONAL = ("pattern", *_NAMED, "anchors", "names", "rare", "looks", "forms", "confirm", "guessable", "entropy", "paths")
+_MAKERS = ("assigned.py", "boundary.py", "named.py", "written.py")
 """The modules that make anchors and patterns of what a rule file says."""
 _ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)+\Z")
 
@@ -297,19 +297,21 @@ class _Entry:
             from scanner.named import anchor_of
 
             return (anchor_of(*(self.text(key) for key in _NAMED)),)
-        return (self.text("pattern"),)
+        return (boundary.anywhere(self.text("pattern")),)
 
     def check(self) -> None:
         """Raise for a value that no type check sees."""
         if not _ID.match(self.text("id")):
             raise self.wrong("id", "must be two or more lower-case words joined by hyphens")
-        for key in ("names", "forms"):
+        for key in ("names", "rare", "forms"):
             if self.texts(key) and self.text("confirm") != "generic":
                 raise self.wrong(key, "goes with 'confirm: generic'")
         for reason in filter(None, map(written.wrong, self.texts("forms"))):
             raise self.wrong("forms", reason)
         if self.texts("names") and self.texts("anchors"):
             raise self.wrong("anchors", "are made of 'names' where there are names; leave one of them out")
+        if self.texts("rare") and not self.texts("names"):
+            raise self.wrong("rare", "are names beside others: give 'names', too")
         pattern = self.pattern()
         if not pattern and not any(self.texts(key) for key in ("anchors", "names", "forms")):
             raise self.wrong("pattern", "is missing")
@@ -327,12 +329,12 @@ class _Entry:
 def _rule(fields: dict[str, Any], file: str) -> Rule:
     entry = _Entry(fields, file)
     entry.check()
-    pattern, anchors, names = entry.pattern(), entry.anchors(), entry.texts("names")
+    pattern, anchors, names, rare = entry.pattern(), entry.anchors(), entry.texts("names"), entry.texts("rare")
     forms = entry.texts("forms")
     where = next(name for name in ("anchors", "names", "forms", "value", "pattern") if name == "pattern" or fields.get(name))
     looks = entry.one_of("looks", assigned.LOOKS, "any")
     named = (anchor for name in names for anchor in assigned.anchors(name, looks))
-    anchors = (*named, *map(written.anchor, forms), *filter(None, anchors))
+    anchors = (*named, *map(assigned.rare_anchor, rare), *map(written.anchor, forms), *filter(None, anchors))
     return Rule(
         id=entry.text("id"),
         name=entry.text("name"),
@@ -351,7 +353,7 @@ def _rule(fields: dict[str, Any], file: str) -> Rule:
         examples=entry.texts("examples"),
         negatives=entry.texts("negatives"),
         file=os.path.basename(file),
-        names="|".join(names),
+        names="|".join((*names, *rare)),
         looks=looks if names else "",
         forms=tuple(map(written.pattern, forms)),
         paths=_paths(entry),

@@ -10,8 +10,8 @@ from scanner.sinks import SINKS, sink
 from tests.conftest import ROOT
 
 ORDER = [
-    "errors", "model", "trace", "cache", "yamlfile", "assigned", "written", "named", "rules", "edges", "gitcommand", "clones",
-    "advert", "sources", "decode", "engine", "confirm", "filters", "group", "pairs", "owners", "pipeline", "explain",
+    "errors", "model", "trace", "cache", "yamlfile", "assigned", "boundary", "written", "named", "rules", "edges", "gitcommand",
+    "clones", "advert", "sources", "decode", "engine", "confirm", "filters", "group", "pairs", "owners", "pipeline", "explain",
     "store", "crew", "config", "baseline", "sinks", "overview", "remedy", "examples", "ci", "standing", "order", "visit",
     "audit", "cluster", "options", "commands", "cli", "__main__",
 ]  # fmt: skip

@@ -53,6 +53,10 @@ WRONG = {
     "an unbounded pattern": (GOOD.replace("{12})", "+)"), "field 'pattern': can match more than 1024 bytes"),
     "a confirmation that is none": (GOOD.replace("  why:", "  confirm: magic\n  why:"), "'magic' is not one of pattern"),
     "no pattern": (GOOD.replace("  pattern: 'ACME-(?P<secret>[0-9]{12})'\n", ""), "field 'pattern': is missing"),
+    "rare names alone": (
+        GOOD.replace("pattern: 'ACME-(?P<secret>[0-9]{12})'", "confirm: generic\n  rare: [heslo]"),
+        "field 'rare': are names beside others: give 'names', too",
+    ),
     "a named rule without its value": (
         GOOD.replace("pattern: 'ACME-(?P<secret>[0-9]{12})'", "beside: acme\n  named: key"),
         "field 'value': is missing: 'beside', 'named' and 'value' go together",

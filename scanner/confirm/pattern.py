@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 
 import regex
 
+from scanner.boundary import behind_escapes
 from scanner.confirm.text import entropy
 from scanner.model import Match, Rule
 from scanner.trace import dropped
@@ -25,8 +26,8 @@ LOW_ENTROPY = "its entropy is below what the rule asks for: it repeats too few c
 
 @functools.cache
 def compiled(pattern: str) -> regex.Pattern[bytes]:
-    """Return the compiled pattern on bytes; `regex` keeps none of ours alive by itself."""
-    return regex.compile(pattern.encode("latin-1"))
+    """Return the compiled pattern on bytes, behind an escape too; `regex` keeps none of ours alive by itself."""
+    return regex.compile(behind_escapes(pattern).encode("latin-1"))
 
 
 def windows(ends: Sequence[int], before: int, after: int, size: int) -> Iterator[tuple[int, int]]:
