@@ -299,6 +299,12 @@ def _urlsafe(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
+def _packagist(source: random.Random, kind: str) -> str:
+    """Return an authentication token of Private Packagist of a kind."""
+    text = f"packagist_{kind}_" + "".join(source.choices("0123456789abcdef", k=60))
+    return f"{text}{zlib.crc32(text.encode()):08x}"
+
+
 def _matrix(source: random.Random, kind: str) -> str:
     """Return a token of Synapse (`syt`, `syr`) or of its authentication service (`mat`, `mar`, `mct`, `mcr`)."""
     from scanner.confirm.checksums import matrix_checksum
@@ -373,6 +379,6 @@ def _phrase(source: random.Random, count: str) -> str:
 _TOKENS: dict[str, Callable[[random.Random, str], str]] = {
     "ses": _ses, "grafana": _grafana, "github": _github, "routable": _routable, "macaroon": _macaroon,
     "onepassword": _onepassword, "tunnel": _tunnel, "discord": _discord, "supabase": _supabase, "kubernetes": _kubernetes,
-    "jwt": _web_token, "matrix": _matrix, "wif": _wif, "extended": _extended, "bech32": _bech32, "stellar": _stellar,
-    "xrp": _xrp, "solana": _solana, "phrase": _phrase,
+    "jwt": _web_token, "matrix": _matrix, "packagist": _packagist, "wif": _wif, "extended": _extended, "bech32": _bech32,
+    "stellar": _stellar, "xrp": _xrp, "solana": _solana, "phrase": _phrase,
 }  # fmt: skip

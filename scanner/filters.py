@@ -24,6 +24,8 @@ _FILLER = (
     rb"|your|YOUR|fake|FAKE"
 )
 """What no random token of a provider holds, but one made up by hand. A long run of A is base64 of zeros."""
+_RUN = re.compile(rb"([B-Za-z0-9*.#])\1{15}")
+"""What nobody types for a password either: the rest of a token that was crossed out."""
 _PUBLISHED = frozenset(
     ("2cafc0970149a84f", "f2d6ca16515033e5", "dddb5c32e423345c", "5d6eeff564caad6d", "0dec272a05c648a7", "eeff4d1bcd7b6841")
 )
@@ -63,7 +65,7 @@ def placeholder(match: Match, chunk: Chunk, policy: Policy) -> str | None:
 def _placeholder(secret: bytes, guessable: bool) -> str | None:
     if secret.endswith((b"EXAMPLE", b"EXAMPLEKEY")):
         return "is a documentation example"
-    if len(secret) >= 12 and len(set(secret)) <= 4:
+    if (len(secret) >= 12 and len(set(secret)) <= 4) or (guessable and _RUN.search(secret)):
         return "repeats a few characters, as a placeholder does"
     if guessable:
         return "is a word that stands for a password" if _DUMMY.match(secret) else None

@@ -54,6 +54,7 @@ CONFIRMATIONS = (
     "supabase-key",
     "kubernetes-token",
     "matrix-token",
+    "packagist-token",
     "bitcoin-key",
     "extended-key",
     "nostr-key",

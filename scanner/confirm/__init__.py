@@ -45,6 +45,7 @@ CONFIRMATIONS: dict[str, tuple[str, str]] = {
     "supabase-key": ("scanner.confirm.checksums", "confirm"),
     "kubernetes-token": ("scanner.confirm.checksums", "confirm"),
     "matrix-token": ("scanner.confirm.checksums", "confirm"),
+    "packagist-token": ("scanner.confirm.checksums", "confirm"),
     "bitcoin-key": ("scanner.confirm.checksums", "confirm"),
     "extended-key": ("scanner.confirm.checksums", "confirm"),
     "nostr-key": ("scanner.confirm.checksums", "confirm"),

@@ -223,6 +223,14 @@ def matrix(token: bytes, before: bytes = b"") -> str | None:
     return None if matrix_checksum(head) == checksum else "its checksum (CRC-32, base 62) is wrong"
 
 
+def packagist(token: bytes, before: bytes = b"") -> str | None:
+    """The last eight characters are the CRC-32 of all before them, in hexadecimal digits.
+
+    Source: https://github.com/packagist/private-packagist-docs/blob/main/docs/composer-authentication.md.
+    """
+    return None if f"{zlib.crc32(token[:-8]):08x}".encode() == token[-8:] else "its checksum (CRC-32, hexadecimal) is wrong"
+
+
 def app_password(token: bytes, before: bytes = b"") -> str | None:
     """Google draws 16 small letters and shows them in four groups (https://support.google.com/mail/answer/185833)."""
     from scanner.confirm.generic_features import only_words
@@ -274,6 +282,7 @@ CHECKS: dict[str, Check] = {
     "json-token": Check(json_inside, _says("its fields can be read")),
     "intercom-token": Check(intercom, _says("decodes to an id")),
     "matrix-token": Check(matrix, _says("its checksum is right")),
+    "packagist-token": Check(packagist, _says("its checksum is right")),
     "bitcoin-key": Check(wallets.bitcoin, _of_network(lambda token: wallets.base58check(token)[0] == 0xEF)),
     "extended-key": Check(wallets.extended, _of_network(lambda token: token[:1] in b"tuvUV")),
     "nostr-key": Check(wallets.nostr, _says("its checksum is right")),

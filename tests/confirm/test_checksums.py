@@ -166,9 +166,10 @@ def test_a_check_of_what_is_inside_does_not_stumble_over_nonsense(name: str, tok
 
 
 # By rule: the name that the credential is given to, and the credential.
-CRYPTO = {
+SUMMED = {
     "matrix-synapse-token": ("token=", "{{matrix:syt}}"),
     "matrix-authentication-token": ("token=", "{{matrix:mat}}"),
+    "private-packagist-token": ("token=", "{{packagist:ort}}"),
     "bitcoin-private-key": ("wif: ", "{{wif:compressed}}"),
     "bitcoin-extended-private-key": ("", "{{extended:xprv}}"),
     "nostr-private-key": ("", "{{bech32:nsec}}"),
@@ -179,18 +180,18 @@ CRYPTO = {
 }
 
 
-@pytest.mark.parametrize("rule", CRYPTO)
-def test_a_key_of_a_wallet_is_found_by_its_checksum(rule: str, find: Find) -> None:
-    before, template = CRYPTO[rule]
+@pytest.mark.parametrize("rule", SUMMED)
+def test_a_token_is_found_by_its_checksum(rule: str, find: Find) -> None:
+    before, template = SUMMED[rule]
     token = expand(template)
     (match,) = find(f"{before}{token}\n")
     assert (match.rule.id, match.secret.decode(), match.confidence) == (rule, token, "high")
 
 
-@pytest.mark.parametrize("rule", CRYPTO)
+@pytest.mark.parametrize("rule", SUMMED)
 @pytest.mark.parametrize("place", [5, 20, -8, -3])
-def test_a_key_of_a_wallet_with_one_other_character_is_none(rule: str, place: int, find: Find) -> None:
-    before, template = CRYPTO[rule]
+def test_a_token_with_one_other_character_is_none(rule: str, place: int, find: Find) -> None:
+    before, template = SUMMED[rule]
     token = expand(template)
     while not token[place].isalnum():  # a comma of a list
         place += 1
