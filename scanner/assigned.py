@@ -3,7 +3,8 @@
 `password` and `key` stand everywhere in source code, and in a history each text that holds an
 anchor is looked at whole, as is all that rests on it. So an anchor here takes in the
 assignment and the beginning of a value that could be a credential: `password = ask()`,
-`password: string` and `token = self.token` are none. Every anchor begins with the name.
+`password: string` and `token = self.token` are none. Every anchor begins with the name. Of a name
+that few files hold (`rare`) the name and what assigns are enough.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ _TIGHT_END = r"""(?:$|[\s"'`&;\\|,)])"""
 _LINE_END = r"(?:[ \t]{0,8}\r?$|[ \t]{1,12}#)"
 _BYTES = r"(?:\[\w{0,16}\])?[^\n\w]{0,8}[=:,(][^\n]{0,30}[{\[(]\s{0,12}(?:(?:0x[0-9a-f]{1,2}|[0-9]{1,3}),\s{0,12}){4}"
 _ATTRIBUTES = r"(?:\s[\w:.-]{1,12}=[^<>\n]{0,28})?"
-_BEHIND = 44
-"""The most that stands between a name and the first character of what assigns; a test holds it."""
+_BEHIND = 41
+"""The most that stands between a name and the first character of what assigns, which may be the first byte of a wide colon."""
 _VALUE = r"(?:v[a\x80]l[u\x80]e|d[e\x80]f[a\x80]ul[t\x80])"
 """`value` and `default`, so written that the engine does not look for these words, which are everywhere, but for the name."""
 

@@ -306,7 +306,7 @@ def _packagist(source: random.Random, kind: str) -> str:
 
 
 def _matrix(source: random.Random, kind: str) -> str:
-    """Return a token of Synapse (`syt`, `syr`) or of its authentication service (`mat`, `mar`, `mct`, `mcr`)."""
+    """Return a token of Synapse (`syt`, `syr`) or of its authentication service (`mat`, `mar`, `mct`, `mcr`, `mpt`)."""
     from scanner.confirm.checksums import matrix_checksum
 
     if kind.startswith("sy"):

@@ -20,20 +20,32 @@ _DUMMY = re.compile(
 )
 _FILLER = (
     rb"([B-Za-z0-9*.#])\1{7}|[xX]{5}|0123456|1234567|2345678|3456789|9876543|(?i:abcdefg|qwerty|your[-_]|example|sample"
-    rb"|placeholder|change_?me|replace|insert|dummy|redacted|foobar|deadbeef|cafebabe|c0ffee)"
+    rb"|123e4567-e89b-12d3|01arz3ndektsv4rr|placeholder|change_?me|replace|insert|dummy|redacted|foobar|deadbeef|cafebabe|c0ffee)"
     rb"|your|YOUR|fake|FAKE"
 )
 """What no random token of a provider holds, but one made up by hand. A long run of A is base64 of zeros."""
 _RUN = re.compile(rb"([B-Za-z0-9*.#])\1{15}")
-"""What nobody types for a password either: the rest of a token that was crossed out."""
+"""A run that no password holds, chosen or drawn: the rest of one that was crossed out."""
 _PUBLISHED = frozenset(
-    ("2cafc0970149a84f", "f2d6ca16515033e5", "dddb5c32e423345c", "5d6eeff564caad6d", "0dec272a05c648a7", "eeff4d1bcd7b6841")
+    (
+        "2cafc0970149a84f",
+        "f2d6ca16515033e5",
+        "dddb5c32e423345c",
+        "5d6eeff564caad6d",
+        "0dec272a05c648a7",
+        "eeff4d1bcd7b6841",
+        "fdd667f89512e7bd",
+        "798e681cf01faf94",
+        "3adbf1272918d5aa",
+    )
 )
 """The beginnings of the SHA-256 of what everyone has: test keys in documentation (https://docs.stripe.com/keys), the keys that
-ethers and MetaMask bring with them (https://docs.ethers.org), and the hash in each new Laravel application."""
+ethers and MetaMask bring with them (https://docs.ethers.org), the hash in each new Laravel application, and the examples of
+YouTrack (https://www.jetbrains.com/help/youtrack/devportal/) and NetBox (https://netboxlabs.com/docs/netbox/)."""
 _REPEATS = re.compile(rb"(?:(.{2,16}?)\1{2,}|(.{16,80})\2)\Z", re.DOTALL)
 _REPEATED = 200
 """Bytes at the end of a secret that hold the longest of these, twice."""
+_RUNS = re.compile(rb"[A-Za-z0-9]+")
 _NAMING = ("zip", "tar", "7z")
 """Steps of a way behind which the name of a member stands."""
 
@@ -59,6 +71,23 @@ SECONDS = 0.5
 def placeholder(match: Match, chunk: Chunk, policy: Policy) -> str | None:
     """Documentation marks its values: EXAMPLE at the end, a word that says so, or a few characters again and again."""
     return _placeholder(match.secret, match.rule.guessable)
+
+
+def name_in_code(match: Match, chunk: Chunk, policy: Policy) -> str | None:
+    """What has a token's prefix may go on as a name does, as `test_sk_LogisticRegressionWithL2Penalty`."""
+    if match.rule.guessable or match.rule.generic or match.rule.confirm != "pattern":
+        return None
+    return _name_in_code(match.secret)
+
+
+@functools.lru_cache(4096)
+def _name_in_code(secret: bytes) -> str | None:
+    run = max(_RUNS.findall(secret), key=len, default=b"")
+    if len(run) < 16 or run.islower() or run.isupper():  # what is of one case is not told from words so surely
+        return None
+    from scanner.confirm.generic_features import share_of_words
+
+    return "reads as a name in code: it is made of words" if share_of_words(run) > 0.55 else None
 
 
 @functools.lru_cache(4096)
@@ -183,7 +212,7 @@ def _lines(data: bytes, start: int, end: int, whole: bool) -> tuple[bytes, bytes
     return before, data[line:stop] if whole else data[line:start] + b"\n" + data[end:stop]
 
 
-FILTERS: tuple[Callable[[Match, Chunk, Policy], str | None], ...] = (placeholder, allowed, left_out)
+FILTERS: tuple[Callable[[Match, Chunk, Policy], str | None], ...] = (placeholder, name_in_code, allowed, left_out)
 
 
 def reason_to_drop(match: Match, chunk: Chunk, policy: Policy = NO_POLICY) -> str | None:

@@ -26,7 +26,7 @@ class Rule(NamedTuple):
     """One kind of credential, as a file in `rules/` describes it.
 
     `pattern` is a `regex` pattern on bytes whose group `secret` (or the whole match) is
-    the credential. `anchors` are what the engine looks for, by default the pattern;
+    the credential. `anchors` are what the engine looks for, by default the pattern less a lookbehind at its beginning;
     `width` is the longest possible anchor in bytes, lookaround included, and `reach` the same of the pattern. `confirm` names
     the function in `scanner.confirm` that turns anchors into matches. `guessable` says
     that a person chose the secret, so it is fingerprinted slowly and never shown in part. `names` is

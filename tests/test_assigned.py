@@ -23,3 +23,9 @@ def test_the_anchor_of_a_rare_name_meets_all_that_the_others_do(looks: str, part
         assert rare.search(text)
 
     meets()
+
+
+def test_the_anchor_of_a_rare_name_is_wide_enough_for_the_widest_form() -> None:
+    widest = "heslo" + "\\'" + " " * 24 + "\\'" + "default" + "\\'" + " " * 4 + '= "abcd1234"'
+    assert re.search(f"(?im)heslo(?:{tails('any')[1]})", widest)
+    assert re.search(rare_anchor("heslo"), widest)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+import string
 
 import pytest
 
 from scanner.engine import open_engine
 from scanner.examples import expand
-from scanner.filters import COMMENTS, reason_to_drop
-from scanner.model import Blob, Chunk, Match, Origin, Policy, RuleSet
+from scanner.filters import COMMENTS, name_in_code, reason_to_drop
+from scanner.model import NO_POLICY, Blob, Chunk, Match, Origin, Policy, RuleSet
 from scanner.pipeline import matches
 from tests.conftest import Find, Secrets
 
@@ -67,6 +68,32 @@ def test_a_token_made_up_by_hand_is_dropped(rules: RuleSet, token: str) -> None:
         reason_to_drop(match, Chunk(match.secret, match.secret))
         == "holds a filler or a run of characters, as a placeholder does"
     )
+
+
+NAMES = {
+    "toss-payments-test-secret-key": "test_sk_LogisticRegressionWithL2Penalty",
+    "seam-api-key": "seam_test1A_ReturnsCorrectResultForDevices",
+    "lichess-api-token": "lip_UpperLeftCorner1Pos2",
+    "creem-api-key": "creem_CheckoutSessionCreate2",
+    "dub-api-key": "dub_WorkspaceDomainVerification2",
+    "wompi-test-signing-secret": "test_events_HandlerReceivesStripeWebhookV1",
+    "blockfrost-project-id": "previewDocumentRenderingServiceImplV2ab",
+}
+
+
+@pytest.mark.parametrize("rule", NAMES)
+def test_a_name_in_code_is_no_token(rules: RuleSet, rule: str) -> None:
+    match = match_of(rules, rule, NAMES[rule].encode())
+    assert str(reason_to_drop(match, Chunk(match.secret, match.secret))).startswith("reads as a name in code")
+
+
+def test_nearly_no_random_token_is_taken_for_a_name(rules: RuleSet) -> None:
+    source = random.Random(11)
+    match = match_of(rules, "dub-api-key", b"")
+    letters = string.ascii_letters + string.digits
+    tokens = ["".join(source.choices(letters, k=source.choice((16, 20, 24, 32)))).encode() for _ in range(20_000)]
+    dropped = [one for one in tokens if name_in_code(match._replace(secret=one), Chunk(one, one), NO_POLICY)]
+    assert len(dropped) < 4
 
 
 def test_a_key_that_documentation_shows_everyone_is_dropped(rules: RuleSet) -> None:

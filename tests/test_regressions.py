@@ -273,3 +273,10 @@ def test_what_is_recalled_and_met_again_is_one_finding() -> None:
     assert {one.fingerprint for one in found} == set(map(fingerprint, met))
     (both,) = [one for one in found if one.fingerprint == fingerprint(met[3])]
     assert ([place.line for place in both.locations], both.confidence, both.severity) == ([1, 7], "medium", "high")
+
+
+def test_one_blank_before_a_password_is_enough_wherever_it_stands(find: Find) -> None:
+    """Hyperscan met `\\n[ \\t]{1,16}password` with one blank only near the beginning of a text."""
+    for before in range(64):
+        found = find("x" * before + "\nline vty 0 4\n exec-timeout 5 0\n password " + "Kq7iHTe5BuTR" + "\n login local\n")
+        assert [match.rule.id for match in found] == ["directive-password"], before

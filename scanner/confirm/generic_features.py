@@ -166,6 +166,17 @@ def only_words(value: bytes) -> bool:
     return not _DIGIT.search(value) and all(_covered(part.lower(), known) == len(part) for part in _WORDS.findall(value[:200]))
 
 
+def share_of_words(value: bytes) -> float:
+    """Return which share of a value's letters known words cover; of 16 random letters half are, in one case of 10,000.
+
+    >>> share_of_words(b"CheckoutSessionCreate2"), share_of_words(b"q7Zk0pXv9TbW3mRj")
+    (1.0, 0.0)
+    """
+    known = _tables()[1]
+    words = _WORDS.findall(value)
+    return sum(_covered(word.lower(), known) for word in words) / (sum(map(len, words)) or 1)
+
+
 def _covered(word: bytes, known: frozenset[bytes]) -> int:
     """Return how many letters of a word known words cover, the longest first from the left."""
     at = covered = 0

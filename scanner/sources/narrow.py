@@ -7,6 +7,7 @@ has no room for the boundary of a large history.
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -14,12 +15,14 @@ from scanner.errors import UsageError
 from scanner.gitcommand import Repository
 
 _GLOB = frozenset("*?[")
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
 
 
 class Narrow(NamedTuple):
     """What to keep of a history. `refs` are names or patterns as in `git rev-list --glob`; none stands for all refs.
 
-    `since` is a date in any form that git takes: what was in the repository before is left out.
+    `since` is a date in any form that git takes: what was in the repository before is left out. A day alone stands for its
+    beginning; git would take the present time on that day.
     """
 
     refs: tuple[str, ...] = ()
@@ -33,7 +36,7 @@ def starts(repository: Repository, narrow: Narrow) -> bytes:
         return b"".join(tip + b"\n" for tip in tips)
     # The commits that are just too old, and so mark what was there before.
     listed = repository.run(
-        "rev-list", "--boundary", f"--since={narrow.since}", "--stdin", stdin=b"".join(tip + b"\n" for tip in tips)
+        "rev-list", "--boundary", f"--since={_moment(narrow.since)}", "--stdin", stdin=b"".join(tip + b"\n" for tip in tips)
     )
     lines = listed.splitlines()
     old = [line[1:] for line in lines if line.startswith(b"-")]
@@ -47,9 +50,13 @@ def said(repository: Repository, narrow: Narrow, commits: int) -> str:
     refs = ", ".join(narrow.refs) if narrow.refs else "any ref"
     since = ""
     if narrow.since is not None:  # as git understood it: it takes whatever it is given for some date
-        seconds = repository.run("rev-parse", f"--since={narrow.since}").decode().strip().removeprefix("--max-age=")
+        seconds = repository.run("rev-parse", f"--since={_moment(narrow.since)}").decode().strip().removeprefix("--max-age=")
         since = f" and was brought since {datetime.fromtimestamp(int(seconds), UTC):%Y-%m-%d %H:%M} UTC"
     return f"of the history only what {refs} leads to{since} was scanned: {commits} commit{'s' * (commits != 1)}"
+
+
+def _moment(since: str) -> str:
+    return f"{since} 00:00" if _DAY.match(since) else since
 
 
 def _tips(repository: Repository, refs: tuple[str, ...]) -> list[bytes]:

@@ -166,7 +166,7 @@ def test_a_check_of_what_is_inside_does_not_stumble_over_nonsense(name: str, tok
 
 
 # By rule: the name that the credential is given to, and the credential.
-SUMMED = {
+CHECKSUMMED = {
     "matrix-synapse-token": ("token=", "{{matrix:syt}}"),
     "matrix-authentication-token": ("token=", "{{matrix:mat}}"),
     "private-packagist-token": ("token=", "{{packagist:ort}}"),
@@ -180,18 +180,18 @@ SUMMED = {
 }
 
 
-@pytest.mark.parametrize("rule", SUMMED)
+@pytest.mark.parametrize("rule", CHECKSUMMED)
 def test_a_token_is_found_by_its_checksum(rule: str, find: Find) -> None:
-    before, template = SUMMED[rule]
+    before, template = CHECKSUMMED[rule]
     token = expand(template)
     (match,) = find(f"{before}{token}\n")
     assert (match.rule.id, match.secret.decode(), match.confidence) == (rule, token, "high")
 
 
-@pytest.mark.parametrize("rule", SUMMED)
+@pytest.mark.parametrize("rule", CHECKSUMMED)
 @pytest.mark.parametrize("place", [5, 20, -8, -3])
 def test_a_token_with_one_other_character_is_none(rule: str, place: int, find: Find) -> None:
-    before, template = SUMMED[rule]
+    before, template = CHECKSUMMED[rule]
     token = expand(template)
     while not token[place].isalnum():  # a comma of a list
         place += 1
@@ -204,6 +204,16 @@ def test_the_forms_of_keys_that_others_publish() -> None:
     smallest = b"5HpHagT65TZzG1PH3CSu63k8Dbpv" + b"D8s5ip4nEB3kEsreAnchuDf"  # the private key 1, uncompressed
     assert base58check(smallest) == b"\x80" + (1).to_bytes(32, "big")
     assert CHECKS["bitcoin-key"].refusal(smallest, b"") == "it is no key of random bytes"
+
+
+@pytest.mark.parametrize(
+    "around",
+    ["%s", "\ufeff%s", "payer:\n  - %s", "KEY='%s'", 'KEY="%s"', "f(\n        %s)", "let k: [u8; 64] = %s;", "vec!%s", "&%s",
+     "[%s]", "a, %s", "return %s", "x =\n%s", '{"k":%s}', '{"k": %s}', "JSON.parse('%s')", "\t%s", "Uint8Array.from(%s)"],
+)  # fmt: skip
+def test_the_list_of_a_solana_key_is_found_wherever_code_opens_one(around: str, find: Find) -> None:
+    (match,) = [match for match in find(around % expand("{{solana:list}}") + "\n") if not match.rule.generic]
+    assert match.rule.id == "solana-keypair"
 
 
 PUBLISHED = {

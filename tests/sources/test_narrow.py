@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from scanner.gitcommand import Repository, find
@@ -57,9 +59,9 @@ def paths(report: Report) -> set[str | None]:
         (Narrow(), {"old.env", "new.env", "branch.env"}),
         (Narrow(("main",)), {"old.env", "new.env"}),
         (Narrow(("heads/oth*",)), {"old.env", "new.env", "branch.env"}),
-        (Narrow(("main",), "2023-01-01 00:00"), {"new.env"}),  # without a time git takes that of the day, which passes
-        (Narrow((), "2023-01-01 00:00"), {"new.env", "branch.env"}),
-        (Narrow((), "2024-12-31 00:00"), set()),
+        (Narrow(("main",), "2023-01-01"), {"new.env"}),
+        (Narrow((), "2023-01-01"), {"new.env", "branch.env"}),
+        (Narrow((), "2024-12-31"), set()),
     ],
 )
 def test_it_is_what_was_asked_for(store: Repo, narrow: Narrow, expected: set[str], packed: bool) -> None:
@@ -71,6 +73,12 @@ def test_it_is_what_was_asked_for(store: Repo, narrow: Narrow, expected: set[str
     assert report.skipped == ()
 
 
+def test_a_day_without_a_time_is_the_whole_day(store: Repo) -> None:
+    (note,) = both(store, Narrow((), "2023-01-01")).coverage.notes
+    zone = datetime(2023, 1, 1).astimezone()
+    assert f"brought since {zone.astimezone(UTC):%Y-%m-%d %H:%M} UTC" in note
+
+
 def test_a_file_that_an_old_commit_has_already_is_not_brought_again(
     repo: Repo, secrets: Secrets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -79,15 +87,13 @@ def test_a_file_that_an_old_commit_has_already_is_not_brought_again(
     repo.commit("a.env", text)
     monkeypatch.setenv("GIT_COMMITTER_DATE", NEW)
     repo.commit("b.env", text)
-    assert both(repo, Narrow((), "2023-01-01 00:00")).findings == ()
+    assert both(repo, Narrow((), "2023-01-01")).findings == ()
     assert len(both(repo).findings) == 2
 
 
 def test_an_annotated_tag_leads_to_its_commit(store: Repo) -> None:
     store.git("tag", "-a", "-m", "one", "v1", "other")
-    assert len(both(store, Narrow(("tags/v*",), "2023-01-01 00:00")).findings) == len(
-        both(store, Narrow((), "2023-01-01 00:00")).findings
-    )
+    assert len(both(store, Narrow(("tags/v*",), "2023-01-01")).findings) == len(both(store, Narrow((), "2023-01-01")).findings)
 
 
 @pytest.mark.parametrize(
