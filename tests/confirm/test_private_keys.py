@@ -520,13 +520,13 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_text_costs_less_than_a_second(name: str) -> None:
+def test_hostile_text_costs_less_than_half_a_second_a_megabyte(name: str) -> None:
     def seconds() -> float:
         start = time.process_time()  # what other processes take of the machine is not counted
         results(HOSTILE[name])
         return time.process_time() - start
 
-    assert min(seconds() for _ in range(2)) < 1.0
+    assert min(seconds() for _ in range(2)) < max(1.0, len(HOSTILE[name]) / 2e6)  # a second for less than two megabytes
 
 
 def test_key_behind_many_begin_lines_is_found() -> None:
