@@ -19,7 +19,7 @@ import zlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from scanner import __version__, assigned, boundary, cache, written
+from scanner import __version__, assigned, cache, written
 from scanner.errors import RuleError, UsageError
 from scanner.model import LEVELS, NO_POLICY, Policy, Rule, RuleSet
 
@@ -292,13 +292,13 @@ class _Entry:
 
     def anchors(self) -> tuple[str, ...]:
         """Return what the engine looks for: the rule's anchors, or its pattern, or what is cheap of a named one."""
-        if self.texts("anchors"):
-            return self.texts("anchors")
-        if self.text("beside"):
+        if self.text("beside") and not self.texts("anchors"):
             from scanner.named import anchor_of
 
             return (anchor_of(*(self.text(key) for key in _NAMED)),)
-        return (boundary.anywhere(self.text("pattern")),)
+        from scanner.boundary import anywhere
+
+        return tuple(map(anywhere, self.texts("anchors") or (self.text("pattern"),)))
 
     def check(self) -> None:
         """Raise for a value that no type check sees."""
