@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 _CLASS = r"\(\?<!\[(?:\\.|[^\]\\])+\]\)"
-_FIRST = re.compile(rf"((?:\(\?[a-z]+\))?){_CLASS}")
+_FIRST = re.compile(rf"\A((?:\(\?[a-z]+\))?){_CLASS}")
 _BEHIND = re.compile(rf"(?P<flags>\A(?:\(\?[a-z]+\))?)(?P<first>{_CLASS})|(?P<inner>{_CLASS})(?=\(\?P<secret>)")
 _BEFORE = "\t\n\r \"&'(,/:;<=>?@[`{|"
 """What is written before a value, and in an escape by its code."""
@@ -22,7 +22,7 @@ def anywhere(pattern: str) -> str:
     >>> anywhere(r"(?<![a-z])acme_[a-z]{8}"), anywhere(r"\bacme")
     ('acme_[a-z]{8}', '\\bacme')
     """
-    return _FIRST.sub(r"\1", pattern, count=1) if _FIRST.match(pattern) else pattern
+    return _FIRST.sub(r"\1", pattern)
 
 
 def behind_escapes(pattern: str) -> str:

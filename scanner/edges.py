@@ -54,14 +54,16 @@ def edge_bound(pattern: str) -> bool:
 
 def _bound(node: Any, multiline: bool) -> bool:
     """Visit every operation of a pattern's tree; its nodes are nested tuples and lists."""
-    if isinstance(node, tuple) and len(node) == 2 and node[0] is sre.AT:
-        return not (node[1] in _BOUNDARIES or (multiline and node[1] in _LINE_ENDS))
-    if isinstance(node, tuple) and len(node) == 2 and node[0] is sre.ASSERT_NOT:
-        return _takes_line_feed(node[1][1])
-    if isinstance(node, tuple) and len(node) == 2 and node[0] is sre.BRANCH:
-        branches = [list(branch) for branch in node[1][1]]
-        if [(sre.LITERAL, _LINE_FEED)] in branches:
-            node = [branch for branch in branches if branch != [(sre.AT, sre.AT_BEGINNING)]]
+    if isinstance(node, tuple) and len(node) == 2:
+        operation, argument = node
+        if operation is sre.AT:
+            return not (argument in _BOUNDARIES or (multiline and argument in _LINE_ENDS))
+        if operation is sre.ASSERT_NOT:
+            return _takes_line_feed(argument[1])
+        if operation is sre.BRANCH:
+            branches = [list(branch) for branch in argument[1]]
+            if [(sre.LITERAL, _LINE_FEED)] in branches:
+                node = [branch for branch in branches if branch != [(sre.AT, sre.AT_BEGINNING)]]
     return isinstance(node, tuple | list | sre_parser.SubPattern) and any(_bound(part, multiline) for part in node)
 
 

@@ -301,7 +301,7 @@ def _urlsafe(data: bytes) -> str:
 
 def _packagist(source: random.Random, kind: str) -> str:
     """Return an authentication token of Private Packagist of a kind."""
-    text = f"packagist_{kind}_" + "".join(source.choices("0123456789abcdef", k=60))
+    text = f"packagist_{kind}_" + "".join(source.choices(ALPHABETS["hex"], k=60))
     return f"{text}{zlib.crc32(text.encode()):08x}"
 
 

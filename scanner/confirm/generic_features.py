@@ -172,9 +172,7 @@ def share_of_words(value: bytes) -> float:
     >>> share_of_words(b"CheckoutSessionCreate2"), share_of_words(b"q7Zk0pXv9TbW3mRj")
     (1.0, 0.0)
     """
-    known = _tables()[1]
-    words = _WORDS.findall(value)
-    return sum(_covered(word.lower(), known) for word in words) / (sum(map(len, words)) or 1)
+    return _of_words(value)["known"]
 
 
 def _covered(word: bytes, known: frozenset[bytes]) -> int:
